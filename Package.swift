@@ -1,0 +1,171 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The manifest reads as docs/architecture.md: cores are pure, drivers touch the world, wiring joins them,
+// executables parse arguments. A target may import only what it declares here
+// (`swift build --explicit-target-dependency-import-check error`).
+
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+]
+
+/// Tests may reach into C without saying `unsafe` at every step.
+let testSettings: [SwiftSetting] = Array(settings.dropLast(2)) + [.treatAllWarnings(as: .error)]
+
+let collections: [Target.Dependency] = [
+    .product(name: "DequeModule", package: "swift-collections"),
+    .product(name: "HeapModule", package: "swift-collections"),
+]
+let nio: [Target.Dependency] = [
+    .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOPosix", package: "swift-nio"),
+    .product(name: "NIOHTTP1", package: "swift-nio"),
+]
+let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
+
+/// A pure module: values and functions, no I/O, no clock, no chance.
+func core(_ name: String, _ more: [Target.Dependency] = []) -> Target {
+    let model: [Target.Dependency] = name == "MusterModel" ? [] : ["MusterModel"]
+    return .target(name: name, dependencies: model + more, path: "Sources/\(name)", swiftSettings: settings)
+}
+
+/// A module that touches the world. Drivers never import each other.
+func driver(_ name: String, _ more: [Target.Dependency], exclude: [String] = []) -> Target {
+    .target(
+        name: name, dependencies: ["MusterModel"] + more, path: "Sources/\(name)", exclude: exclude,
+        swiftSettings: settings)
+}
+
+/// A module that joins cores and drivers; only executables and tests import it.
+func wiring(_ name: String, _ more: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: ["MusterModel"] + more, path: "Sources/\(name)", swiftSettings: settings)
+}
+
+/// A system library, found by pkg-config and named by its Debian package.
+func system(_ name: String, pkgConfig: String, debian: String) -> Target {
+    .systemLibrary(name: name, path: "Sources/\(name)", pkgConfig: pkgConfig, providers: [.apt([debian])])
+}
+
+func tests(_ name: String, _ more: [Target.Dependency]) -> Target {
+    .testTarget(
+        name: name, dependencies: ["MusterModel"] + more, path: "Tests/\(name)", swiftSettings: testSettings)
+}
+
+let package = Package(
+    name: "muster",
+    products: [
+        .executable(name: "muster", targets: ["muster"]),
+        .executable(name: "muster-agent", targets: ["muster-agent"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections.git", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-protobuf.git", from: "1.39.0"),
+        .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
+    ],
+    targets: [
+        core("MusterModel"),
+        core("MusterWire", collections),
+        core("MusterSeries", collections),
+        core("MusterLogs", collections),
+        core("MusterQuery"),
+        core("MusterHealth", collections),
+        core("MusterCatalog", collections),
+        core("MusterRouting"),
+        core("MusterAlerts", collections),
+        core("MusterRollouts", collections),
+        core("MusterConfig"),
+
+        system("CMusterOpenSSL", pkgConfig: "openssl", debian: "libssl-dev"),
+        system("CMusterZlib", pkgConfig: "zlib", debian: "zlib1g-dev"),
+        system("CMusterYAML", pkgConfig: "yaml-0.1", debian: "libyaml-dev"),
+        .target(
+            name: "CMusterRE2", path: "Sources/CMusterRE2", linkerSettings: [.linkedLibrary("re2")]),
+
+        driver("MusterTransport", nio + [log, "MusterWire", "CMusterOpenSSL", "CMusterZlib"]),
+        driver("MusterStore", []),
+        driver("MusterControlStore", [.product(name: "GRDB", package: "GRDB.swift")]),
+        driver("MusterHost", nio + [log, "MusterLogs", "MusterHealth", "MusterRollouts"]),
+        driver("MusterYAML", ["CMusterYAML"]),
+        driver("MusterPattern", ["CMusterRE2"]),
+        driver(
+            "MusterProtocol", ["MusterRollouts", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+            exclude: ["muster.proto", "Generated/README.md"]),
+
+        wiring(
+            "MusterAgent",
+            nio + [
+                log, "MusterWire", "MusterSeries", "MusterLogs", "MusterHealth", "MusterRollouts", "MusterConfig",
+                "MusterTransport", "MusterStore", "MusterHost", "MusterYAML", "MusterProtocol",
+            ]),
+        wiring(
+            "MusterCoordinator",
+            nio + [
+                log, "MusterWire", "MusterSeries", "MusterLogs", "MusterQuery", "MusterHealth", "MusterCatalog",
+                "MusterRouting", "MusterAlerts", "MusterRollouts", "MusterConfig", "MusterTransport", "MusterStore",
+                "MusterControlStore", "MusterYAML", "MusterPattern", "MusterProtocol",
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+            ]),
+        wiring(
+            "MusterCLI",
+            nio + ["MusterTransport", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+
+        .executableTarget(
+            name: "muster-agent",
+            dependencies: [
+                "MusterAgent", "MusterModel", log, .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ],
+            path: "agent", swiftSettings: settings),
+        .executableTarget(
+            name: "muster",
+            dependencies: [
+                "MusterCoordinator", "MusterCLI", "MusterModel", log,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ],
+            path: "coordinator", swiftSettings: settings),
+
+        tests("MusterModelTests", []),
+        tests("MusterWireTests", ["MusterWire"]),
+        tests("MusterSeriesTests", ["MusterSeries"]),
+        tests("MusterLogsTests", ["MusterLogs"]),
+        tests("MusterQueryTests", ["MusterQuery"]),
+        tests("MusterHealthTests", ["MusterHealth"]),
+        tests("MusterCatalogTests", ["MusterCatalog"]),
+        tests("MusterRoutingTests", ["MusterRouting"]),
+        tests("MusterAlertsTests", ["MusterAlerts"]),
+        tests("MusterRolloutsTests", ["MusterRollouts"]),
+        tests("MusterConfigTests", ["MusterConfig", "MusterYAML"]),
+        tests("MusterTransportTests", nio + ["MusterTransport", "MusterWire"]),
+        tests("MusterStoreTests", ["MusterStore"]),
+        tests("MusterControlStoreTests", ["MusterControlStore"]),
+        tests("MusterHostTests", nio + ["MusterHost", "MusterLogs", "MusterRollouts", "MusterTransport"]),
+        tests("MusterYAMLTests", ["MusterYAML"]),
+        tests("MusterPatternTests", ["MusterPattern"]),
+        tests("MusterProtocolTests", ["MusterProtocol", "MusterRollouts"]),
+        tests("TidyTests", []),
+        .target(
+            name: "MusterTestKit", dependencies: ["MusterModel", "MusterTransport"], path: "Tests/MusterTestKit",
+            swiftSettings: testSettings),
+        tests("AcceptanceTests", nio + ["MusterTestKit", "MusterTransport"]),
+        tests("MusterCLITests", ["MusterCLI"]),
+        tests(
+            "MusterCoordinatorTests",
+            nio + ["MusterCoordinator", "MusterControlStore", "MusterTransport", "MusterTestKit"]),
+        tests("MusterAgentTests", nio + ["MusterAgent", "MusterTransport", "MusterTestKit"]),
+        tests(
+            "MusterSimulation",
+            ["MusterWire", "MusterStore", "MusterRollouts", "MusterLogs"]),
+    ]
+)

@@ -1,0 +1,27 @@
+// A C face for libre2 (Debian: libre2-dev), as small as Muster needs: compile, match the whole text, free.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct muster_re2 muster_re2;
+
+/// Compiles `expression` (UTF-8, `length` bytes). `.` matches a newline too. The program and its caches may use at most
+/// `max_memory` bytes. Returns NULL when the expression is not valid and writes the reason, NUL-terminated and cut to
+/// `error_capacity` bytes, into `error`.
+muster_re2 *muster_re2_compile(const char *expression, size_t length, int64_t max_memory, char *error,
+                               size_t error_capacity);
+
+/// Whether the whole text matches. Safe from several threads at once.
+bool muster_re2_full_match(const muster_re2 *pattern, const char *text, size_t length);
+
+void muster_re2_free(muster_re2 *pattern);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,192 @@
+import Logging
+import MusterConfig
+import MusterHost
+import MusterLogs
+import MusterModel
+import MusterProtocol
+import MusterTransport
+import MusterWire
+import Synchronization
+
+/// What this host is and offers: watches containers, runs checks, and sends a whole snapshot whenever something changed.
+/// The same observation tells the tailer which files to read and the metrics loop which cgroups to measure.
+final class HostReporter: Sendable {
+    /// Changes that come together are sent together.
+    static let debounce = Duration.milliseconds(20)
+
+    struct Parts: Sendable {
+        var host: HostID
+        var name: String
+        var address: String
+        var config: AgentConfig
+        var uplink: Uplink
+        var tailer: LogTailer
+        var metrics: MetricsLoop
+        var own: AgentMetrics
+        var probe: any CheckProbe
+        var docker: DockerAPI
+        var clock: MachineClock
+        var logger: Logger
+    }
+
+    private struct State {
+        var observation = ContainerObservation()
+        var sequence: UInt64
+        var hash: UInt64 = 0
+        var sent: HostSnapshot?
+        var problem: String?
+    }
+
+    private let parts: Parts
+    private let state: Mutex<State>
+    private let changes: AsyncStream<Void>
+    private let changed: AsyncStream<Void>.Continuation
+    private let checks: CheckRunner
+
+    init(_ parts: Parts) {
+        self.parts = parts
+        let clock = parts.clock
+        // Above whatever an earlier process of this boot sent.
+        state = Mutex(State(sequence: UInt64(max(0, clock.now.milliseconds))))
+        let (changes, changed) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        self.changes = changes
+        self.changed = changed
+        checks = CheckRunner(probe: parts.probe, now: { clock.now }, onChange: { changed.yield() })
+    }
+
+    /// Which snapshot the agent holds, for heartbeats.
+    var held: (sequence: UInt64, hash: UInt64) { state.withLock { ($0.sequence, $0.hash) } }
+
+    /// Sends the snapshot again although nothing changed.
+    func resend() {
+        state.withLock { $0.sent = nil }
+        changed.yield()
+    }
+
+    func run() async {
+        observed(ContainerObservation(containers: [], isCurrent: !parts.config.docker.isEnabled))
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.checks.run() }
+            group.addTask { await self.send() }
+            if parts.config.docker.isEnabled {
+                group.addTask {
+                    let watch = ContainerWatch(api: self.parts.docker, settings: .init(selector: self.selector))
+                    await watch.run { self.observed($0) }
+                }
+            }
+            await group.waitForAll()
+        }
+    }
+
+    var selector: LabelSelector? {
+        parts.config.docker.select.sorted { $0.key < $1.key }.first.map { LabelSelector($0.key, $0.value) }
+    }
+
+    // MARK: Observing
+
+    private func observed(_ observation: ContainerObservation) {
+        note(observation.problem)
+        state.withLock { $0.observation = observation }
+        let found = ContainerServices.discover(
+            containers: observation.containers, statics: statics, host: parts.host, advertisedAddress: parts.address)
+        parts.own.labelComplaints(found.complaints.count)
+        for complaint in found.complaints.prefix(16) {
+            parts.logger.debug("service label ignored", metadata: ["reason": "\(complaint)"])
+        }
+        checks.watch(found.targets)
+        let services = Dictionary(
+            found.targets.compactMap { target in
+                target.instance.container.map { ($0, target.instance.service.text) }
+            }, uniquingKeysWith: { first, _ in first })
+        parts.tailer.setSources(fileSources + containerSources(observation.containers, services))
+        parts.metrics.containersListed(targets(observation.containers, services))
+        changed.yield()
+    }
+
+    /// Says what is wrong with Docker when that changes, and not every time it is tried.
+    private func note(_ problem: String?) {
+        let isNews = state.withLock { state in
+            defer { state.problem = problem }
+            return state.problem != problem
+        }
+        guard isNews else { return }
+        if let problem {
+            parts.logger.warning("containers are not seen", metadata: ["reason": "\(problem)"])
+        } else {
+            parts.logger.info("containers are seen")
+        }
+    }
+
+    private var statics: [StaticService] {
+        parts.config.services.map { service in
+            StaticService(
+                name: service.name, address: service.address, port: service.port, tags: service.tags,
+                weight: service.weight, check: service.check)
+        }
+    }
+
+    private var start: LogSource.Start { parts.config.logs.startAt == .end ? .end : .beginning }
+
+    private var fileSources: [LogSource] {
+        parts.config.logs.files.map { file in
+            var labels = file.labels
+            labels["host"] = parts.host.text
+            if let service = file.service { labels["service"] = service.text }
+            return LogSource(glob: file.path, labels: labels, startAt: start)
+        }
+    }
+
+    private func containerSources(_ containers: [ObservedContainer], _ services: [String: String]) -> [LogSource] {
+        guard parts.config.logs.readsContainers else { return [] }
+        return containers.compactMap { observed in
+            guard observed.logDriver == "json-file", let path = observed.logPath, !path.isEmpty else { return nil }
+            var labels: Labels = [
+                "host": parts.host.text, "container": observed.container.name,
+                "container_id": String(observed.container.id.prefix(12)),
+            ]
+            if let service = services[observed.container.id] { labels["service"] = service }
+            // Docker rotates beside the file, so the rotated ones belong to the same source.
+            return LogSource(glob: path + "*", kind: .dockerJSON, labels: labels, startAt: start)
+        }
+    }
+
+    private func targets(_ containers: [ObservedContainer], _ services: [String: String]) -> [ContainerTarget] {
+        containers.compactMap { observed in
+            guard let pid = observed.pid, pid > 0 else { return nil }
+            var labels = Labels()
+            if let service = services[observed.container.id] { labels["service"] = service }
+            return ContainerTarget(
+                id: observed.container.id, name: observed.container.name, image: observed.container.image,
+                pid: Int32(clamping: pid), labels: labels)
+        }
+    }
+
+    // MARK: Sending
+
+    private func send() async {
+        for await _ in changes {
+            try? await Task.sleep(for: Self.debounce)
+            guard parts.uplink.isUp else { continue }
+            guard let payload = nextPayload() else { continue }
+            parts.uplink.enqueue(.health, codec: 0, payload: payload)
+        }
+    }
+
+    /// Nil when the coordinator was sent the same already.
+    private func nextPayload() -> [UInt8]? {
+        let instances = checks.instances
+        return state.withLock { state in
+            var snapshot = HostSnapshot(
+                host: parts.host, boot: parts.uplink.bootID, sequence: state.sequence, name: parts.name,
+                agentVersion: Agent.version, labels: parts.config.labels,
+                containers: state.observation.containers.map(\.container), instances: instances)
+            guard snapshot != state.sent else { return nil }
+            state.sequence += 1
+            snapshot.sequence = state.sequence
+            guard let payload = try? AgentMessage.snapshot(snapshot).encoded() else { return nil }
+            state.sent = snapshot
+            state.hash = SnapshotHash.of(payload)
+            return payload
+        }
+    }
+}

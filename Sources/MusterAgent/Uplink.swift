@@ -1,0 +1,213 @@
+import Logging
+import MusterHost
+import MusterModel
+import MusterStore
+import MusterTransport
+import MusterWire
+import Synchronization
+
+/// What the rest of the agent is told of the link. Called on the link's tasks; must not block.
+protocol UplinkListener: Sendable {
+    func welcomed(_ welcome: Welcome)
+    func released(_ released: Released)
+    func messageReceived(_ payload: [UInt8]) async
+    /// Frames of the class were lost: what depends on an unbroken stream begins anew.
+    func dropped(_ name: TrafficClass)
+    func heartbeatFacts() -> HeartbeatFacts
+}
+
+/// Everything on its way to the coordinator: what waits in memory and in the spool, and the connection it goes over.
+final class Uplink: Sendable {
+    /// Frames written together at most; more only delays what is more urgent.
+    static let writeBytes = 64 << 10
+
+    struct Counters: Sendable {
+        var connects = 0
+        var framesSent = PerClass<UInt64>(repeating: 0)
+        var bytesSent: UInt64 = 0
+        var dropped: [DropKey: UInt64] = [:]
+        var roundTrip: Duration?
+        var lastFailure = ""
+    }
+
+    struct DropKey: Hashable, Sendable {
+        let name: TrafficClass
+        let reason: DropReason
+    }
+
+    struct State {
+        var boot: AgentState.Boot
+        var reservations: PerClass<SequenceReservation>
+        var outbound: Outbound
+        var session: AgentSession?
+        var connection: LinkConnection?
+        var isReplanned = false
+        var counters = Counters()
+    }
+
+    let host: HostID
+    let state: Mutex<State>
+    let store: AgentState
+    let spool: Spool
+    let clock: MachineClock
+    let logger: Logger
+    private let listener = Mutex<(any UplinkListener)?>(nil)
+    let wakes: AsyncStream<Void>
+    let wake: AsyncStream<Void>.Continuation
+
+    /// `logNumbersUsed`: the highest sequence the log ledger may have used.
+    init(
+        _ host: HostID, _ boot: AgentState.Boot, store: AgentState, spool: Spool, logNumbersUsed: UInt64, clock: MachineClock, logger: Logger
+    ) throws {
+        self.host = host
+        self.store = store
+        self.spool = spool
+        self.clock = clock
+        self.logger = logger
+        let reservations: PerClass<SequenceReservation> = try PerClass { (name: TrafficClass) throws(WireError) in
+            try SequenceReservation(persistedCeiling: boot.ceilings[name])
+        }
+        var handedOut = boot.ceilings
+        // Logs are numbered by their ledger, which reserves on its own.
+        handedOut[.logs] = logNumbersUsed
+        var outbound = Outbound(handedOut: handedOut, now: clock.now)
+        for name in TrafficClass.allCases {
+            if let newest = spool.newestSequence(name) { outbound.spooled(name, through: newest) }
+        }
+        state = Mutex(State(boot: boot, reservations: reservations, outbound: outbound))
+        (wakes, wake) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    func listens(_ listener: some UplinkListener) { self.listener.withLock { $0 = listener } }
+    var listened: (any UplinkListener)? { listener.withLock { $0 } }
+
+    var counters: Counters { state.withLock { $0.counters } }
+    var bootID: BootID { state.withLock { $0.boot.id } }
+    var isUp: Bool { state.withLock { $0.outbound.isUp } }
+    func lane(_ name: TrafficClass) -> LaneState { state.withLock { $0.outbound.state(name) } }
+
+    // MARK: In
+
+    /// Numbers a frame and takes it over. False when it was dropped; that is counted and the listener knows.
+    @discardableResult
+    func enqueue(_ name: TrafficClass, codec: UInt8, payload: [UInt8]) -> Bool {
+        let sequence: UInt64
+        do throws(StoreError) {
+            sequence = try nextSequence(name)
+        } catch {
+            logger.error("frame dropped: its number could not be reserved on disk", metadata: ["reason": "\(error)"])
+            count(name, .spoolFailed, 1)
+            return false
+        }
+        return enqueue(DataFrame(class: name, sequence: sequence, codec: codec, payload: payload))
+    }
+
+    /// Takes over a frame that is numbered already.
+    @discardableResult
+    func enqueue(_ frame: DataFrame) -> Bool {
+        let effect = state.withLock { $0.outbound.enqueue(frame, now: clock.now) }
+        defer { wake.yield() }
+        switch effect {
+        case .queued, .alreadyDurable: return true
+        case .spill(let frames):
+            spill(frame.class, frames)
+            return true
+        case .dropped(let reason):
+            count(frame.class, reason, 1)
+            return false
+        }
+    }
+
+    func hasRoom(_ name: TrafficClass, payloadBytes: Int) -> Bool {
+        state.withLock { $0.outbound.hasRoom(name, payloadBytes: payloadBytes) }
+    }
+
+    private func nextSequence(_ name: TrafficClass) throws(StoreError) -> UInt64 {
+        try state.withLock { state throws(StoreError) in
+            let next = state.reservations[name].next()
+            if let ceiling = next.persistCeiling {
+                state.boot.ceilings[name] = ceiling
+                try store.persist(state.boot)
+            }
+            return next.sequence
+        }
+    }
+
+    // MARK: The spool
+
+    func spill(_ name: TrafficClass, _ frames: [DataFrame]) {
+        let now = clock.now
+        let boot = state.withLock { $0.boot.id }
+        var stored: [DataFrame] = []
+        var failed: [DataFrame] = []
+        for frame in frames {
+            let id = FrameID(host: host, boot: boot, class: frame.class, sequence: frame.sequence)
+            let outcome = spool.append(
+                SegmentRecord(id: id, codec: frame.codec, received: now, payload: frame.payload))
+            if outcome.isStored { stored.append(frame) } else { failed.append(frame) }
+            report(outcome.drops)
+        }
+        report(spool.sync())
+        if let last = stored.last {
+            state.withLock { $0.outbound.spooled(name, through: last.sequence) }
+        }
+        guard !failed.isEmpty else { return }
+        let lost = state.withLock { $0.outbound.spoolFailed(name, failed) }
+        count(name, .spoolFailed, lost)
+    }
+
+    private func report(_ drops: [Spool.Drop]) {
+        for drop in drops {
+            guard let sequences = drop.sequences else { continue }
+            let lost = state.withLock { $0.outbound.spoolDropped(drop.class, sequences) }
+            count(drop.class, .spoolFull, max(lost, drop.records))
+        }
+    }
+
+    /// Reads back from the spool what the coordinator has room for.
+    func readSpool() {
+        while let read = state.withLock({ $0.outbound.wantsFromSpool() }) {
+            var frames: [DataFrame] = []
+            var bytes = 0
+            do throws(StoreError) {
+                while bytes < read.roomBytes, let record = try spool.next(read.class) {
+                    guard record.id.sequence > read.after else { continue }
+                    bytes += record.payload.count
+                    frames.append(
+                        DataFrame(
+                            class: read.class, sequence: record.id.sequence, codec: record.codec, payload: record.payload))
+                }
+            } catch {
+                logger.error("the spool cannot be read", metadata: ["class": "\(read.class)", "reason": "\(error)"])
+            }
+            state.withLock { $0.outbound.unspooled(read.class, frames) }
+            if frames.isEmpty { return }
+        }
+    }
+
+    func released(_ released: Released) {
+        do throws(StoreError) {
+            try spool.release(released.class, through: released.highest)
+        } catch {
+            logger.error("the spool cannot be trimmed", metadata: ["class": "\(released.class)", "reason": "\(error)"])
+        }
+        listened?.released(released)
+    }
+
+    private func count(_ name: TrafficClass, _ reason: DropReason, _ lost: Int) {
+        guard lost > 0 else { return }
+        state.withLock { $0.counters.dropped[DropKey(name: name, reason: reason), default: 0] += UInt64(lost) }
+        listened?.dropped(name)
+    }
+}
+
+extension Uplink {
+    /// The agent stops: what is in memory only and cannot be made again goes to the spool.
+    func spillAll() {
+        let frames = state.withLock { $0.outbound.stopping() }
+        for name in TrafficClass.allCases {
+            let own = frames.filter { $0.class == name }
+            if !own.isEmpty { spill(name, own) }
+        }
+    }
+}

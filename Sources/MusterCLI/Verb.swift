@@ -1,0 +1,114 @@
+package import ArgumentParser
+import Foundation
+import Glibc
+import MusterModel
+import MusterTransport
+
+/// What every verb takes.
+package struct CommonOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Which coordinator, and as whom.", valueName: "file"))
+    package var context: String?
+
+    @Flag(help: "Print JSON for programs instead of a table.")
+    package var json = false
+
+    package init() {}
+}
+
+/// One call of one verb: who is asked, and what the output is.
+struct Session {
+    let api: APIClient
+    let terminal: Terminal
+    let isJSON: Bool
+
+    init(_ options: CommonOptions) throws {
+        let environment = ProcessInfo.processInfo.environment
+        let context = try Context.load(path: options.context, environment: environment)
+        terminal = Terminal.current(environment: environment)
+        isJSON = options.json
+        api = try APIClient(
+            http: try OperatorConnection.client(authority: context.authority), address: context.address,
+            token: context.token)
+    }
+
+    /// Asks, saying so on the terminal when it takes more than a second, and prints: the answer as it came with `--json`,
+    /// what `render` makes of it otherwise.
+    func show<Answer: Decodable & Sendable>(
+        _ path: String, query: [(String, String?)] = [], _ type: Answer.Type = Answer.self,
+        render: (Answer) -> [String]
+    ) async throws {
+        let data = try await waiting("the coordinator's answer") { try await api.send("GET", path, query: query) }
+        if isJSON {
+            Output.line(String(decoding: data, as: UTF8.self))
+        } else {
+            for line in render(try APIClient.decode(data)) { Output.line(line) }
+        }
+    }
+
+    /// Runs `work`; after a second a line on standard error says what it waits for, and is wiped when it is done.
+    func waiting<Answer: Sendable>(
+        _ what: String, _ work: @escaping @Sendable () async throws -> Answer
+    ) async throws -> Answer {
+        guard terminal.isErrorTerminal else { return try await work() }
+        return try await withThrowingTaskGroup(of: Answer?.self) { group in
+            group.addTask { try await work() }
+            group.addTask {
+                try await Task.sleep(for: .seconds(1))
+                Output.errorText("waiting for \(what) …")
+                return nil
+            }
+            var isShown = false
+            while let result = try await group.next() {
+                guard let answer = result else {
+                    isShown = true
+                    continue
+                }
+                group.cancelAll()
+                if isShown { Output.errorText("\r\u{1B}[K") }
+                return answer
+            }
+            throw CancellationError()
+        }
+    }
+}
+
+/// Turns what a verb throws into one message and an exit code.
+func reporting(_ work: () async throws -> Void) async throws {
+    do {
+        try await work()
+    } catch let error as CLIError {
+        Output.error("muster: \(error)")
+        throw Ending.error.exitCode
+    } catch let error as ExitCode {
+        throw error
+    } catch {
+        Output.error("muster: \(error)")
+        throw Ending.error.exitCode
+    }
+}
+
+/// Durations on the command line: `10s`, `1h30m`.
+func parseDuration(_ text: String) throws -> Duration {
+    guard let duration = Duration(shortText: text), duration > .zero else {
+        throw ValidationError("\"\(text)\" is no duration; write for example 30s, 10m or 1h30m")
+    }
+    return duration
+}
+
+/// How long ago, for people: `3s`, `4m`, `2h`, `5d`.
+func age(_ from: String, now: Date) -> String {
+    let format = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
+    guard let date = try? format.parse(from) else { return from }
+    let seconds = max(0, Int(now.timeIntervalSince(date)))
+    return switch seconds {
+    case ..<120: "\(seconds)s"
+    case ..<7_200: "\(seconds / 60)m"
+    case ..<172_800: "\(seconds / 3_600)h"
+    default: "\(seconds / 86_400)d"
+    }
+}
+
+extension [String: String] {
+    /// `a=b,c=d` by name, for a table cell.
+    var cell: String { sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: ",") }
+}

@@ -1,0 +1,167 @@
+import Foundation
+import Hummingbird
+import HummingbirdCore
+import Logging
+import MusterModel
+import MusterTransport
+import NIOCore
+
+/// What a handler sees of a request besides its bytes.
+struct APIContext: RequestContext {
+    var coreContext: CoreRequestContextStorage
+    let remoteAddress: String
+
+    init(source: ApplicationRequestContextSource) {
+        coreContext = .init(source: source)
+        remoteAddress = source.channel.remoteAddress?.ipAddress ?? "unknown"
+    }
+}
+
+/// HTTP/1.1 behind our own TLS handler.
+private struct SystemTLSChannel: ServerChildChannel {
+    typealias Value = HTTP1Channel.Value
+    let base: HTTP1Channel
+    let context: LiveTLSContext
+
+    func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
+        channel.eventLoop.makeCompletedFuture {
+            try channel.pipeline.syncOperations.addHandler(TLSHandler(context.current))
+        }.flatMap {
+            base.setup(channel: channel, logger: logger)
+        }
+    }
+
+    func handle(value: Value, logger: Logger) async { await base.handle(value: value, logger: logger) }
+}
+
+/// The HTTPS server: every route of `APIRoute`, each behind its access rule. A request is refused before its body is read.
+struct APIServer {
+    static let bodyBytes = Limits.documentBytes
+    static let headerBytes = 16 << 10
+    static let headerCount = 64
+    static let connectionsMax = 2_000
+    static let idleTimeout = TimeAmount.minutes(2)
+
+    let handlers: APIHandlers
+    let tokens: TokenBook
+    let clock: MachineClock
+    let logger: Logger
+
+    /// Serves until the task is cancelled. `ready` is called once with the port.
+    func run(
+        host: String, port: Int, context: LiveTLSContext, group: any EventLoopGroup,
+        ready: @escaping @Sendable (Int) -> Void
+    ) async throws {
+        let router = Router(context: APIContext.self)
+        for route in APIRoute.allCases {
+            router.on(
+                RouterPath(route.path), method: .init(rawValue: route.method.rawValue) ?? .get
+            ) { request, context in
+                await respond(route, request, context)
+            }
+        }
+        let server = HTTPServerBuilder { responder in
+            SystemTLSChannel(
+                base: HTTP1Channel(
+                    responder: responder,
+                    configuration: .init(
+                        idleTimeout: Self.idleTimeout,
+                        httpDecoderConfiguration: .init(
+                            maxHeaderFieldSize: Self.headerBytes, maxHeaderListSize: Self.headerBytes,
+                            maxHeaderFieldCount: Self.headerCount))),
+                context: context)
+        }
+        var quiet = logger
+        quiet.logLevel = max(logger.logLevel, .notice)
+        let application = Application(
+            router: router, server: server,
+            configuration: .init(
+                address: .hostname(host, port: port), serverName: nil,
+                availableConnectionsDelegate: MaximumAvailableConnections(Self.connectionsMax)),
+            onServerRunning: { channel in ready(channel.localAddress?.port ?? port) },
+            eventLoopGroupProvider: .shared(group), logger: quiet)
+        try await application.run()
+    }
+
+    private func respond(_ route: APIRoute, _ request: Request, _ context: APIContext) async -> Response {
+        do {
+            let role = bearer(request).flatMap { tokens.role(of: $0, now: clock.now) }
+            guard route.access.permits(role) else { throw Self.refusal(route, role) }
+            var bytes: [UInt8] = []
+            if route.method == .post {
+                let buffer = try await request.body.collect(upTo: Self.bodyBytes)
+                bytes = Array(buffer.readableBytesView)
+            }
+            let call = APICall(
+                id: context.parameters.get("id") ?? "",
+                query: Dictionary(
+                    request.uri.queryParameters.map { (String($0.key), String($0.value)) }, uniquingKeysWith: { $1 }),
+                body: bytes, remoteAddress: context.remoteAddress)
+            return Self.response(try await handlers.answer(route, call))
+        } catch let error as APIError {
+            return Self.response(error)
+        } catch is NIOTooManyBytesError {
+            return Self.response(
+                APIError(413, "too_large", "the body is larger than the \(Self.bodyBytes) bytes allowed"))
+        } catch {
+            logger.error("request failed", metadata: ["route": "\(route)", "reason": "\(error)"])
+            return Self.response(
+                APIError(500, "internal", "the coordinator could not answer: \(error)", hint: "look at its log"))
+        }
+    }
+
+    private func bearer(_ request: Request) -> String? {
+        guard let value = request.headers[.authorization], value.hasPrefix("Bearer ") else { return nil }
+        return String(value.dropFirst("Bearer ".count))
+    }
+
+    private static func refusal(_ route: APIRoute, _ role: Role?) -> APIError {
+        guard let role else {
+            return APIError(
+                401, "unauthenticated", "the token is missing, unknown or expired",
+                hint: "make one with an admin's context: muster token create --role viewer --name NAME")
+        }
+        guard case .role(let least) = route.access else { return APIError(403, "forbidden", "not allowed") }
+        return APIError(
+            403, "forbidden", "this needs the role \(least.rawValue); the token has \(role.rawValue)",
+            hint: "ask an admin for a token: muster token create --role \(least.rawValue) --name NAME")
+    }
+
+    // MARK: Answers
+
+    private static func response(_ answer: APIAnswer) -> Response {
+        switch answer {
+        case .json(let data):
+            Response(
+                status: .ok, headers: [.contentType: "application/json", .cacheControl: "no-store"],
+                body: .init(byteBuffer: ByteBuffer(bytes: data)))
+        case .text(let text):
+            Response(
+                status: .ok, headers: [.contentType: "text/plain; charset=utf-8"],
+                body: .init(byteBuffer: ByteBuffer(string: text)))
+        case .lines(let lines):
+            Response(
+                status: .ok, headers: [.contentType: "application/x-ndjson", .cacheControl: "no-store"],
+                body: .init { writer in
+                    for try await line in lines { try await writer.write(ByteBuffer(bytes: line + [UInt8(ascii: "\n")])) }
+                    try await writer.finish(nil)
+                })
+        }
+    }
+
+    private static func response(_ error: APIError) -> Response {
+        struct Refusal: Encodable {
+            struct Content: Encodable {
+                var code: String
+                var message: String
+                var hint: String
+            }
+            var error: Content
+        }
+        let content = Refusal.Content(code: error.code, message: error.message, hint: error.hint)
+        let body = (try? JSONEncoder().encode(Refusal(error: content))) ?? Data()
+        return Response(
+            status: .init(code: error.status), headers: [.contentType: "application/json"],
+            body: .init(byteBuffer: ByteBuffer(bytes: body)))
+    }
+}

@@ -1,0 +1,257 @@
+import Foundation
+import Logging
+import MusterAlerts
+import MusterControlStore
+import MusterModel
+import MusterPattern
+import MusterQuery
+import MusterTransport
+import Synchronization
+
+/// The loop that owns the alert machines: it evaluates rules, stores what they decide, and only then sends it.
+final class AlertDesk: Sendable {
+    /// Events that may wait; a full inbox delays whoever puts in.
+    static let inboxEvents = 4_096
+    private static let pulse = Duration.milliseconds(100)
+    /// How often the store learns that somebody evaluates; bounds what is known of an outage.
+    private static let aliveInterval = Duration.seconds(15)
+    private static let reconcileInterval = Duration.minutes(1)
+    static let webhookTimeout = Duration.seconds(10)
+
+    enum Event: Sendable {
+        case pulse
+        case delivered(String)
+        case failed(String, reason: String, isPermanent: Bool)
+        case acknowledge(Fingerprint, by: String, reply: @Sendable (Result<Void, APIError>) -> Void)
+    }
+
+    /// One rule with its expression parsed.
+    struct LoadedRule: Sendable {
+        let rule: AlertRule
+        let query: Query
+    }
+
+    private let config: AlertingConfig
+    private let loaded: [String: LoadedRule]
+    private let source: MetricStore
+    private let store: any ControlStore
+    private let webhooks: WebhookSender
+    private let clock: MachineClock
+    private let logger: Logger
+    private let events: AsyncStream<Event>
+    private let inbox: AsyncStream<Event>.Continuation
+    private let listing = Mutex<[AlertListing]>([])
+
+    init(
+        config: AlertingConfig, rules: [LoadedRule], source: MetricStore, store: any ControlStore,
+        webhooks: WebhookSender, clock: MachineClock, logger: Logger
+    ) {
+        self.config = config
+        loaded = Dictionary(rules.map { ($0.rule.id, $0) }) { first, _ in first }
+        self.source = source
+        self.store = store
+        self.webhooks = webhooks
+        self.clock = clock
+        self.logger = logger
+        (events, inbox) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(Self.inboxEvents))
+    }
+
+    /// Pending and firing alerts as of the last event.
+    var alerts: [AlertListing] { listing.withLock { $0 } }
+
+    func acknowledge(_ fingerprint: Fingerprint, by person: String) async throws(APIError) {
+        let result = await withCheckedContinuation { (continuation: CheckedContinuation<Result<Void, APIError>, Never>) in
+            let outcome = inbox.yield(
+                .acknowledge(fingerprint, by: person) { continuation.resume(returning: $0) })
+            guard case .enqueued = outcome else {
+                continuation.resume(returning: .failure(APIError(503, "overloaded", "too much waits to be decided")))
+                return
+            }
+        }
+        try result.get()
+    }
+
+    // MARK: The loop
+
+    func run() async throws {
+        var machines = try await restore()
+        await withDiscardingTaskGroup { group in
+            group.addTask { [inbox] in
+                while !Task.isCancelled {
+                    inbox.yield(.pulse)
+                    try? await Task.sleep(for: Self.pulse)
+                }
+                inbox.finish()
+            }
+            for await event in events {
+                let notifications = await handle(event, &machines)
+                for notification in notifications {
+                    group.addTask { [inbox] in inbox.yield(await self.deliver(notification)) }
+                }
+                let alerts = AlertListing.all(rules: machines.rules, groups: machines.groups)
+                listing.withLock { $0 = alerts }
+            }
+            group.cancelAll()
+        }
+    }
+
+    private struct Machines {
+        var rules: AlertRules
+        var groups: AlertGroups
+        var aliveAt = Instant.distantPast
+        var reconcileAt: Instant
+    }
+
+    private func restore() async throws -> Machines {
+        let now = clock.now
+        var rules = AlertRules(loaded.values.map(\.rule).sorted { $0.id < $1.id })
+        let decoder = JSONDecoder()
+        let records = try await store.list(prefix: "alert-rule/").entries.compactMap {
+            try? decoder.decode(AlertRuleRecord.self, from: Data($0.value))
+        }
+        let groups = try await store.list(prefix: "alert-group/").entries.compactMap {
+            try? decoder.decode(AlertGroup.self, from: Data($0.value))
+        }
+        let alive = try await store.get("alert-alive").flatMap { Int64(String(decoding: $0.value, as: UTF8.self)) }
+        let outage = alive.map { now - Instant(milliseconds: $0) } ?? .zero
+        rules.restored(records, outage: max(.zero, outage), now: now)
+        if !records.isEmpty || !groups.isEmpty {
+            logger.info("alerts restored", metadata: [
+                "rules": "\(records.count)", "groups": "\(groups.count)", "outage": "\(outage.shortText)",
+            ])
+        }
+        return Machines(
+            rules: rules, groups: AlertGroups(config, restoring: groups), reconcileAt: now + Self.reconcileInterval)
+    }
+
+    /// What is to be sent; everything before it is stored.
+    private func handle(_ event: Event, _ machines: inout Machines) async -> [AlertGroups.Notification] {
+        let now = clock.now
+        switch event {
+        case .pulse: return await pulsed(&machines, now)
+        case .delivered(let id): return await perform(machines.groups.delivered(id, now: now))
+        case .failed(let id, let reason, let isPermanent):
+            return await perform(
+                machines.groups.failed(id, reason: reason, isPermanent: isPermanent, now: now))
+        case .acknowledge(let fingerprint, let person, let reply):
+            return await acknowledged(fingerprint, person, &machines, now, reply)
+        }
+    }
+
+    private func pulsed(_ machines: inout Machines, _ now: Instant) async -> [AlertGroups.Notification] {
+        var notifications: [AlertGroups.Notification] = []
+        for rule in machines.rules.due(now: now) {
+            let effect = evaluate(rule, &machines.rules, now)
+            await persist(effect.persist.map { record in
+                let key = Self.key("alert-rule", record.rule)
+                return record.active.isEmpty ? .delete(key) : Self.put(key, record)
+            })
+            notifications += await perform(machines.groups.alertsChanged(effect.alerts, now: now))
+        }
+        if now >= machines.reconcileAt {
+            machines.reconcileAt = now + Self.reconcileInterval
+            notifications += await perform(machines.groups.reconciled(firing: machines.rules.firing, now: now))
+        }
+        notifications += await perform(machines.groups.tick(now: now))
+        if now - machines.aliveAt >= Self.aliveInterval, !loaded.isEmpty {
+            machines.aliveAt = now
+            await persist([.put("alert-alive", Array("\(now.milliseconds)".utf8))])
+        }
+        return notifications
+    }
+
+    private func evaluate(_ rule: AlertRule, _ rules: inout AlertRules, _ now: Instant) -> AlertRules.Effect {
+        guard let query = loaded[rule.id]?.query else { return AlertRules.Effect() }
+        do throws(QueryError) {
+            let result = try QueryEvaluator(source: source).instant(query, at: now - rule.queryOffset)
+            guard case .vector(let elements) = result else { return AlertRules.Effect() }
+            return rules.evaluated(
+                rule.id, results: elements.map { ($0.labels.filtered { $0 != "__name__" }, $0.sample.value) }, now: now)
+        } catch {
+            rules.evaluationFailed(rule.id, reason: "\(error)")
+            logger.warning("rule not evaluated", metadata: ["rule": "\(rule.name)", "reason": "\(error)"])
+            return AlertRules.Effect()
+        }
+    }
+
+    private func acknowledged(
+        _ fingerprint: Fingerprint, _ person: String, _ machines: inout Machines, _ now: Instant,
+        _ reply: (Result<Void, APIError>) -> Void
+    ) async -> [AlertGroups.Notification] {
+        let keys = machines.groups.groupKeys(of: fingerprint)
+        guard !keys.isEmpty else {
+            reply(.failure(.notFound("a firing alert \(fingerprint)", hint: "muster alerts lists them")))
+            return []
+        }
+        var notifications: [AlertGroups.Notification] = []
+        for key in keys {
+            do throws(AlertGroups.AcknowledgeError) {
+                notifications += await perform(try machines.groups.acknowledged(key, by: person, now: now))
+            } catch {
+                reply(.failure(.conflict("\(error)")))
+                return notifications
+            }
+        }
+        reply(.success(()))
+        return notifications
+    }
+
+    // MARK: Acting
+
+    private func perform(_ effect: AlertGroups.Effect) async -> [AlertGroups.Notification] {
+        await persist(effect.persist.map { change in
+            switch change {
+            case .put(let group): Self.put(Self.key("alert-group", group.key), group)
+            case .remove(let key): .delete(Self.key("alert-group", key))
+            }
+        })
+        for letter in effect.deadLetters {
+            logger.error("notification given up", metadata: [
+                "notification": "\(letter.id)", "receiver": "\(letter.receiver)", "reason": "\(letter.reason)",
+            ])
+        }
+        return effect.send
+    }
+
+    /// Returns when it is stored. Nothing is sent that is not, so a store that does not answer holds everything up, says
+    /// so, and is asked again.
+    private func persist(_ changes: [ControlChange]) async {
+        var rest = changes[...]
+        while !rest.isEmpty, !Task.isCancelled {
+            do throws(ControlStoreError) {
+                _ = try await store.transaction([], Array(rest.prefix(ControlLimit.changes)))
+                rest = rest.dropFirst(ControlLimit.changes)
+            } catch {
+                logger.error("alert state not stored; trying again", metadata: ["reason": "\(error)"])
+                try? await Task.sleep(for: .seconds(1))
+            }
+        }
+    }
+
+    private func deliver(_ notification: AlertGroups.Notification) async -> Event {
+        do throws(WebhookFailure) {
+            try await webhooks.send(notification.message, to: notification.url)
+            logger.info("notification delivered", metadata: [
+                "notification": "\(notification.id)", "receiver": "\(notification.receiver)",
+                "level": "\(notification.level)", "status": "\(notification.message.status.rawValue)",
+            ])
+            return .delivered(notification.id)
+        } catch {
+            logger.warning("notification not delivered", metadata: [
+                "notification": "\(notification.id)", "receiver": "\(notification.receiver)",
+                "attempt": "\(notification.attempt)", "reason": "\(error.reason)",
+            ])
+            return .failed(notification.id, reason: error.reason, isPermanent: error.isPermanent)
+        }
+    }
+
+    // MARK: Keys
+
+    /// Rule names and group keys may hold any text; keys of the store may not.
+    private static func key(_ kind: String, _ name: String) -> String { "\(kind)/\(SHA256.hex(Array(name.utf8)))" }
+
+    private static func put(_ key: String, _ value: some Encodable) -> ControlChange {
+        // The machines' state is made of texts and numbers that JSON can hold: there is nothing to fail.
+        .put(key, Array((try? JSONEncoder().encode(value)) ?? Data()))
+    }
+}

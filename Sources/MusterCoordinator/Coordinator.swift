@@ -1,0 +1,209 @@
+import Foundation
+package import Logging
+import MusterAlerts
+import MusterConfig
+import MusterControlStore
+import MusterHealth
+import MusterModel
+import MusterPattern
+import MusterProtocol
+import MusterStore
+import MusterTransport
+import MusterYAML
+import NIOCore
+import NIOPosix
+
+/// What `muster serve` was asked for.
+package struct CoordinatorOptions: Sendable {
+    /// The configuration file.
+    package var configPath: String
+    /// Called once when both listeners are up, with their ports.
+    package var ready: @Sendable (_ link: Int, _ api: Int) -> Void
+
+    package init(configPath: String, ready: @escaping @Sendable (_ link: Int, _ api: Int) -> Void = { _, _ in }) {
+        self.configPath = configPath
+        self.ready = ready
+    }
+}
+
+package enum Coordinator {
+    static let pulse = Duration.milliseconds(100)
+    static let storeInterval = Duration.milliseconds(500)
+    static let housekeeping = Duration.minutes(1)
+
+    /// Runs until the task is cancelled. Throws `CoordinatorError`, `ConfigError` or `StoreError` when it cannot start.
+    package static func run(_ options: CoordinatorOptions, logger: Logger) async throws {
+        let config = try load(options.configPath)
+        let clock = MachineClock()
+        let io = SystemFileIO()
+        try io.makeDirectories(config.dataDirectory)
+        let lock = try DirectoryLock(directory: config.dataDirectory, io: io)
+        defer { withExtendedLifetime(lock) {} }
+        let store = try await SQLiteControlStore(path: config.dataDirectory + "/control.sqlite")
+        let authority = try await HostAuthority.open(try PKI.loadAuthority(config.dataDirectory), store: store)
+        let ingest = try Ingest.open(
+            Ingest.Settings(
+                directory: config.dataDirectory, metricRetention: config.metrics.retention,
+                metricBytes: config.metrics.maxBytes, logRetention: config.logs.retention,
+                logBytes: config.logs.maxBytes),
+            io: io, compressor: ZlibCompressor(), now: clock.now, logger: logger)
+        let fleet = try await restoredFleet(config, store, clock, logger)
+        let group = MultiThreadedEventLoopGroup.singleton
+        let rollouts = RolloutDesk(fleet: fleet, store: store, clock: clock, logger: logger)
+        let alerts = try alertDesk(config, ingest.metrics, store, group, clock, logger)
+        let hub = LinkHub(
+            clock: clock, ingest: ingest, fleet: fleet, authority: authority, rollouts: rollouts, logger: logger)
+        rollouts.sends { hub.send($0) }
+        let tokens = try await TokenBook.open(store)
+        let server = APIServer(
+            handlers: APIHandlers(
+                fleet: fleet, ingest: ingest, alerts: alerts, rollouts: rollouts, authority: authority, tokens: tokens,
+                links: hub, joins: JoinGate(), clock: clock, startedAt: clock.now, logger: logger),
+            tokens: tokens, clock: clock, logger: logger)
+        let identity = try CoordinatorIdentity(authority, clock: clock)
+        let listener = try await listen(config, identity, group, logger)
+        defer { withExtendedLifetime(listener) {} }
+        try await withThrowingTaskGroup(of: Void.self) { loops in
+            loops.addTask { await hub.run(listener) }
+            loops.addTask { try await alerts.run() }
+            loops.addTask { try await rollouts.run() }
+            loops.addTask { await tick(fleet, ingest, rollouts, clock, logger) }
+            loops.addTask { await keep(fleet, store, clock, logger) }
+            loops.addTask { await identity.renewing(logger) }
+            loops.addTask {
+                try await server.run(
+                    host: config.api.host, port: config.api.port, context: identity.api, group: group
+                ) { port in
+                    logger.info("coordinator is up", metadata: [
+                        "version": "\(APIHandlers.version)", "link": "\(config.link.host):\(listener.port)",
+                        "api": "\(config.api.host):\(port)", "openssl": "\(OpenSSLLibrary.version)",
+                        "authority": "\(authority.authority.pin)",
+                    ])
+                    options.ready(listener.port, port)
+                }
+            }
+            // The first loop that ends takes the others with it: half a coordinator is worse than none.
+            defer { loops.cancelAll() }
+            try await loops.next()
+        }
+        await listener.close()
+        await ingest.close()
+        await storeSnapshots(fleet, store, clock, logger)
+    }
+
+    static func load(_ path: String) throws -> CoordinatorConfig {
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw CoordinatorError(
+                "the configuration \(path) cannot be read", hint: "muster pki init --data DIR writes one to DIR/muster.yaml")
+        }
+        return try CoordinatorConfig(try YAML.parse(Array(data), file: path))
+    }
+
+    private static func alertDesk(
+        _ config: CoordinatorConfig, _ metrics: MetricStore, _ store: any ControlStore, _ group: any EventLoopGroup,
+        _ clock: MachineClock, _ logger: Logger
+    ) throws -> AlertDesk {
+        let alerting = try config.alerting.map { node throws(ConfigError) in
+            try AlertingConfig.decode(node, compiler: RE2Compiler())
+        }
+        // Without receivers alerts are still evaluated, grouped and listed; nobody is told.
+        let nobody = AlertingConfig(
+            route: AlertRoute(receiver: "nobody"), receivers: [AlertReceiver(name: "nobody", levels: [])])
+        return AlertDesk(
+            config: alerting ?? nobody, rules: try RuleLoader.load(config.rules), source: metrics, store: store,
+            webhooks: try WebhookSender(group: group), clock: clock, logger: logger)
+    }
+
+    private static func listen(
+        _ config: CoordinatorConfig, _ identity: CoordinatorIdentity, _ group: any EventLoopGroup, _ logger: Logger
+    ) async throws -> LinkListener {
+        var options = LinkListener.Options()
+        options.host = config.link.host
+        options.port = config.link.port
+        do throws(LinkError) {
+            return try await LinkListener.bind(options, context: identity.link, group: group, logger: logger)
+        } catch {
+            throw CoordinatorError("\(error)", hint: "another process may listen there, or set listen.link")
+        }
+    }
+
+    // MARK: Loops
+
+    private static func tick(
+        _ fleet: Fleet, _ ingest: Ingest, _ rollouts: RolloutDesk, _ clock: MachineClock, _ logger: Logger
+    ) async {
+        var housekeepingAt = clock.now + housekeeping
+        while !Task.isCancelled {
+            let now = clock.now
+            for change in fleet.tick(now: now) {
+                logger.notice("host changed", metadata: [
+                    "host": "\(change.host)", "to": "\(change.to.rawValue)", "reason": "\(change.reason)",
+                ])
+                guard change.to == .unreachable else { continue }
+                ingest.metrics.hostLost(change.host)
+                rollouts.hostLost(change.host, reason: change.reason)
+            }
+            if now >= housekeepingAt {
+                housekeepingAt = now + housekeeping
+                ingest.metrics.expire(now: now)
+            }
+            try? await Task.sleep(for: pulse)
+        }
+    }
+
+    /// Writes changed snapshots, some at a time, so that a restart begins with what was known last.
+    private static func keep(_ fleet: Fleet, _ store: any ControlStore, _ clock: MachineClock, _ logger: Logger) async {
+        while !Task.isCancelled {
+            await storeSnapshots(fleet, store, clock, logger)
+            _ = try? await store.expire(now: clock.now)
+            try? await Task.sleep(for: storeInterval)
+        }
+    }
+
+    private static func storeSnapshots(
+        _ fleet: Fleet, _ store: any ControlStore, _ clock: MachineClock, _ logger: Logger
+    ) async {
+        for (host, snapshot) in fleet.takeUnstored() {
+            let key = "host/\(host)"
+            do {
+                let change: ControlChange =
+                    try snapshot.map { .put(key, try StoredSnapshot.encode($0, at: clock.now)) } ?? .delete(key)
+                _ = try await store.transaction([], [change])
+            } catch {
+                logger.error("snapshot not stored; trying again", metadata: ["host": "\(host)", "reason": "\(error)"])
+                fleet.storeFailed([host])
+            }
+        }
+    }
+
+    private static func restoredFleet(
+        _ config: CoordinatorConfig, _ store: any ControlStore, _ clock: MachineClock, _ logger: Logger
+    ) async throws -> Fleet {
+        var liveness = HostLiveness.Settings()
+        liveness.suspectAfter = config.liveness.suspect
+        liveness.unreachableAfter = config.liveness.unreachable
+        liveness.deadAfter = config.liveness.dead
+        let fleet = Fleet(liveness: liveness, now: clock.now)
+        let snapshots = try await store.list(prefix: "host/").entries.compactMap { StoredSnapshot.decode($0.value) }
+        fleet.restored(snapshots, now: clock.now)
+        if !snapshots.isEmpty { logger.info("hosts restored", metadata: ["hosts": "\(snapshots.count)"]) }
+        return fleet
+    }
+}
+
+/// A snapshot in the control store: the time it was stored (milliseconds, 8 bytes, little endian), then the message as
+/// the agent would send it.
+enum StoredSnapshot {
+    static func encode(_ snapshot: HostSnapshot, at now: Instant) throws -> [UInt8] {
+        let time = UInt64(bitPattern: now.milliseconds)
+        return (0..<8).map { UInt8(truncatingIfNeeded: time >> ($0 * 8)) } + (try AgentMessage.snapshot(snapshot).encoded())
+    }
+
+    static func decode(_ bytes: [UInt8]) -> (snapshot: HostSnapshot, hash: UInt64, storedAt: Instant)? {
+        guard bytes.count > 8 else { return nil }
+        let time = bytes[..<8].enumerated().reduce(UInt64(0)) { $0 | UInt64($1.element) << ($1.offset * 8) }
+        let payload = Array(bytes[8...])
+        guard case .snapshot(let snapshot)? = try? AgentMessage.decode(payload) else { return nil }
+        return (snapshot, SnapshotHash.of(payload), Instant(milliseconds: Int64(bitPattern: time)))
+    }
+}

@@ -1,0 +1,106 @@
+import Foundation
+import MusterControlStore
+import MusterModel
+import MusterTransport
+import Synchronization
+
+/// API tokens: 256 random bits, stored only as a SHA-256, shown once. The text ends with a checksum, so that a scanner
+/// that finds one in a repository can tell it from noise, and so that a mistyped one is told apart from a revoked one.
+final class TokenBook: Sendable {
+    static let lifetime = Duration.hours(24)
+    static let lifetimeMax = Duration.hours(24 * 366)
+    static let tokensMax = 1_000
+    /// `lastUsed` is written at most this often for each token.
+    static let useInterval = Duration.minutes(1)
+
+    struct Record: Codable, Sendable {
+        var id: String
+        var name: String
+        var role: Role
+        var expiresAt: Int64
+        var lastUsed: Int64?
+    }
+
+    private let store: any ControlStore
+    /// By the hex SHA-256 of the secret.
+    private let records: Mutex<[String: Record]>
+
+    private init(store: any ControlStore, records: [String: Record]) {
+        self.store = store
+        self.records = Mutex(records)
+    }
+
+    static func open(_ store: any ControlStore) async throws -> TokenBook {
+        var records: [String: Record] = [:]
+        for entry in try await store.list(prefix: "token/").entries {
+            records[String(entry.key.dropFirst("token/".count))] = try JSONDecoder().decode(
+                Record.self, from: Data(entry.value))
+        }
+        return TokenBook(store: store, records: records)
+    }
+
+    /// The token's text, and what is known of it from now on.
+    func create(
+        name: String, role: Role, lifetime: Duration, now: Instant
+    ) async throws -> (id: String, token: String, expires: Instant) {
+        guard records.withLock({ $0.count }) < Self.tokensMax else {
+            throw APIError.conflict(
+                "\(Self.tokensMax) tokens exist, which is the limit", hint: "revoke some: muster token list")
+        }
+        let secret = SecureRandom.bytes(SHA256.byteCount)
+        let hash = SHA256.hex(secret)
+        let expires = now + min(lifetime, Self.lifetimeMax)
+        let record = Record(
+            id: "t-\(hash.prefix(12))", name: name, role: role, expiresAt: expires.milliseconds, lastUsed: nil)
+        let key = "token/\(hash)"
+        _ = try await store.transaction(
+            [.absent(key)], [.put(key, Array(try JSONEncoder().encode(record)), expires: expires)])
+        records.withLock { $0[hash] = record }
+        return (record.id, Self.text(secret), expires)
+    }
+
+    /// The role of a valid token, nil for any other.
+    func role(of text: String, now: Instant) -> Role? {
+        guard let secret = Self.secret(text) else { return nil }
+        // The table is keyed by a hash, so looking it up tells nothing about a secret that is partly right.
+        let hash = SHA256.hex(secret)
+        return records.withLock { records in
+            guard let record = records[hash], now.milliseconds < record.expiresAt else { return nil }
+            records[hash]?.lastUsed = now.milliseconds
+            return record.role
+        }
+    }
+
+    func list(now: Instant) -> [Record] {
+        records.withLock { records in
+            records.values.filter { now.milliseconds < $0.expiresAt }.sorted { ($0.name, $0.id) < ($1.name, $1.id) }
+        }
+    }
+
+    /// False when there is no such token.
+    func revoke(id: String) async throws -> Bool {
+        let hash = records.withLock { records in records.first { $0.value.id == id }?.key }
+        guard let hash else { return false }
+        _ = try await store.transaction([], [.delete("token/\(hash)")])
+        records.withLock { $0[hash] = nil }
+        return true
+    }
+
+    // MARK: Text
+
+    private static func text(_ secret: [UInt8]) -> String {
+        let body = Base64URL.encode(secret)
+        return "muster_\(body)_\(SHA256.hex(Array(body.utf8)).prefix(6))"
+    }
+
+    private static func secret(_ text: String) -> [UInt8]? {
+        guard text.hasPrefix("muster_"), text.utf8.count < 128 else { return nil }
+        let rest = text.dropFirst("muster_".count)
+        guard let split = rest.lastIndex(of: "_") else { return nil }
+        let body = rest[..<split]
+        guard SHA256.hex(Array(body.utf8)).prefix(6) == rest[rest.index(after: split)...],
+            let secret = Base64URL.decode(body), secret.count == SHA256.byteCount
+        else { return nil }
+        return secret
+    }
+}

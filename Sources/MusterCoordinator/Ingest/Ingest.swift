@@ -1,0 +1,152 @@
+import Logging
+import MusterModel
+import MusterStore
+import MusterWire
+import Synchronization
+
+/// From received frames to durable ones. A frame is acknowledged only after the sync that holds it returned; then, and not
+/// before, readers see it.
+final class Ingest: Sendable {
+    let marks = StreamMarks()
+    let metrics: MetricStore
+    let logs: LogStore
+    private let metricCommit: GroupCommit
+    private let logCommit: GroupCommit
+    private let counters = Mutex(Counters())
+
+    struct Counters: Sendable {
+        var metricFrames = 0
+        var logFrames = 0
+        var bytes = 0
+        var failed = 0
+    }
+
+    /// What the session that sent a frame is told.
+    enum Stored: Sendable {
+        case durable
+        case keyframeNeeded(String)
+        case failed(StoreError)
+    }
+
+    private init(metrics: MetricStore, logs: LogStore, metricCommit: GroupCommit, logCommit: GroupCommit) {
+        self.metrics = metrics
+        self.logs = logs
+        self.metricCommit = metricCommit
+        self.logCommit = logCommit
+    }
+
+    struct Settings: Sendable {
+        var directory: String
+        var metricRetention: Duration
+        var metricBytes: Int
+        var logRetention: Duration
+        var logBytes: Int
+    }
+
+    /// Opens what is on disk and reads it back: marks of all streams, the hot store, the log index.
+    static func open(
+        _ settings: Settings, io: any FileIO, compressor: any Compressor, now: Instant, logger: Logger
+    ) throws -> Ingest {
+        let (metricLog, metricRecovery) = try SegmentLog.open(
+            directory: settings.directory + "/metrics", io: io,
+            settings: .init(
+                segmentBytes: 16 << 20, maxBytes: settings.metricBytes, maxAge: settings.metricRetention))
+        let (logLog, logRecovery) = try SegmentLog.open(
+            directory: settings.directory + "/logs", io: io,
+            settings: .init(maxBytes: settings.logBytes, maxAge: settings.logRetention))
+        for (name, recovery) in [("metrics", metricRecovery), ("logs", logRecovery)]
+        where recovery.trimmedBytes > 0 || recovery.damagedRegions > 0 || !recovery.unreadable.isEmpty {
+            logger.warning(
+                "stored telemetry was damaged; the rest is intact",
+                metadata: [
+                    "store": "\(name)", "trimmedBytes": "\(recovery.trimmedBytes)",
+                    "damagedRegions": "\(recovery.damagedRegions)", "unreadable": "\(recovery.unreadable)",
+                ])
+        }
+        let metrics = MetricStore(
+            retention: settings.metricRetention, maxBytes: settings.metricBytes, compressor: compressor)
+        let logs = LogStore(log: logLog, compressor: compressor)
+        let ingest = Ingest(
+            metrics: metrics, logs: logs, metricCommit: try GroupCommit(log: metricLog),
+            logCommit: try GroupCommit(
+                log: logLog, onRemoved: { removed in for segment in removed { logs.segmentRemoved(segment.segment) } }))
+        try ingest.restore(metricLog, logLog, logger: logger)
+        metrics.expire(now: now)
+        return ingest
+    }
+
+    private func restore(_ metricLog: SegmentLog, _ logLog: SegmentLog, logger: Logger) throws {
+        var durable: [StreamKey: PerClass<UInt64>] = [:]
+        func note(_ id: FrameID) {
+            let key = StreamKey(host: id.host, boot: id.boot)
+            var marks = durable[key] ?? PerClass(repeating: 0)
+            marks[id.class] = max(marks[id.class], id.sequence)
+            durable[key] = marks
+        }
+        let frames = try metricLog.scan(.records) { record in
+            note(record.id)
+            metrics.frameStored(
+                record.payload, of: StreamKey(host: record.id.host, boot: record.id.boot), now: record.received)
+            return .next
+        }
+        let blocks = try logLog.scan(.records) { record in
+            note(record.id)
+            logs.blockStored(record.payload, of: record.id.host, at: record.position)
+            return .next
+        }
+        marks.restored(durable)
+        logger.info(
+            "telemetry restored",
+            metadata: [
+                "metricFrames": "\(frames.records)", "series": "\(metrics.seriesCount)", "logBlocks": "\(blocks.records)",
+                "streams": "\(durable.count)",
+            ])
+    }
+
+    /// Takes a new frame of class metrics or logs. False when the queue is full: it was not received, the session has to
+    /// end so that it comes again. `stored` is called on the commit thread.
+    func frameReceived(
+        _ frame: DataFrame, of key: StreamKey, now: Instant, stored: @escaping @Sendable (Stored) -> Void
+    ) -> GroupCommit.Admission {
+        let id = FrameID(host: key.host, boot: key.boot, class: frame.class, sequence: frame.sequence)
+        let record = SegmentRecord(id: id, codec: frame.codec, received: now, payload: frame.payload)
+        let commit = frame.class == .logs ? logCommit : metricCommit
+        return commit.submit(record) { [self] result in
+            switch result {
+            case .success(let position):
+                let outcome = becameReadable(record, at: position)
+                _ = marks.with(key) { $0.becameDurable(frame.class, through: frame.sequence) }
+                stored(outcome)
+            case .failure(let error):
+                counters.withLock { $0.failed += 1 }
+                marks.with(key) { $0.storeFailed(frame.class) }
+                stored(.failed(error))
+            }
+        }
+    }
+
+    private func becameReadable(_ record: SegmentRecord, at position: SegmentPosition) -> Stored {
+        counters.withLock { counters in
+            counters.bytes += record.payload.count
+            if record.id.class == .logs { counters.logFrames += 1 } else { counters.metricFrames += 1 }
+        }
+        guard record.id.class == .metrics else {
+            logs.blockStored(record.payload, of: record.id.host, at: position)
+            return .durable
+        }
+        let key = StreamKey(host: record.id.host, boot: record.id.boot)
+        switch metrics.frameStored(record.payload, of: key, now: record.received) {
+        case .done: return .durable
+        case .needsKeyframe(let reason): return .keyframeNeeded(reason)
+        }
+    }
+
+    /// Submitted and not yet durable; readers of links pause above a limit.
+    var queuedBytes: Int { metricCommit.queuedBytes + logCommit.queuedBytes }
+    var counts: Counters { counters.withLock { $0 } }
+
+    func close() async {
+        await metricCommit.close()
+        await logCommit.close()
+    }
+}

@@ -1,0 +1,135 @@
+import Logging
+import MusterLogs
+import MusterModel
+import MusterStore
+import NIOPosix
+import Synchronization
+
+/// The log blocks on disk, the index of their headers, and who follows new lines.
+final class LogStore: Sendable {
+    /// Followers at the same time.
+    static let followersMax = 256
+    /// Entries a follower may lag behind before it is cut off.
+    static let followerEntries = 10_000
+
+    private struct Follower {
+        let question: LogQuestion
+        let entries: AsyncStream<LogEntry>.Continuation
+    }
+
+    private struct State {
+        var index = LogIndex()
+        var followers: [UInt64: Follower] = [:]
+        var nextFollower: UInt64 = 0
+        var unreadable: UInt64 = 0
+    }
+
+    private let state = Mutex(State())
+    private let log: SegmentLog
+    private let compressor: any Compressor
+
+    init(log: SegmentLog, compressor: any Compressor) {
+        self.log = log
+        self.compressor = compressor
+    }
+
+    var blockCount: Int { state.withLock { $0.index.blockCount } }
+    var unreadable: UInt64 { state.withLock { $0.unreadable } }
+
+    /// A block of this host is durable. A block that cannot be read, or that speaks of another host, stays on disk and is
+    /// not found; it is counted.
+    func blockStored(_ payload: [UInt8], of host: HostID, at position: SegmentPosition) {
+        let header = try? LogBlockHeader.decode(payload[...]).header
+        guard let header, header.labels["host"] == host.text else {
+            return state.withLock { $0.unreadable += 1 }
+        }
+        let followers = state.withLock { state in
+            _ = state.index.blockStored(
+                header, at: BlockPosition(segment: position.segment, offset: UInt64(position.offset)))
+            return state.followers.filter { follower in
+                header.variants.contains { follower.value.question.isMatch($0) }
+            }
+        }
+        guard !followers.isEmpty else { return }
+        tell(Array(followers), payload)
+    }
+
+    /// Retention removed a segment.
+    func segmentRemoved(_ segment: UInt64) { state.withLock { $0.index.segmentDropped(segment) } }
+
+    private func tell(_ followers: [(key: UInt64, value: Follower)], _ payload: [UInt8]) {
+        guard let block = try? LogBlock.decode(payload[...], compressor: compressor) else { return }
+        for (id, follower) in followers {
+            for entry in block.entries where Self.isWanted(entry, follower.question) {
+                guard case .enqueued = follower.entries.yield(entry) else {
+                    unfollow(id)
+                    break
+                }
+            }
+        }
+    }
+
+    private static func isWanted(_ entry: LogEntry, _ question: LogQuestion) -> Bool {
+        question.isMatch(entry.labels)
+            && (question.contains.isEmpty || entry.line.firstRange(of: question.contains) != nil)
+    }
+
+    /// New lines from now on; nil when too many follow already. The stream ends when the follower lags too far behind.
+    func follow(_ question: LogQuestion) -> AsyncStream<LogEntry>? {
+        let (stream, continuation) = AsyncStream.makeStream(
+            of: LogEntry.self, bufferingPolicy: .bufferingOldest(Self.followerEntries))
+        let id = state.withLock { state -> UInt64? in
+            guard state.followers.count < Self.followersMax else { return nil }
+            state.nextFollower += 1
+            state.followers[state.nextFollower] = Follower(question: question, entries: continuation)
+            return state.nextFollower
+        }
+        guard let id else { return nil }
+        continuation.onTermination = { [weak self] _ in self?.unfollow(id) }
+        return stream
+    }
+
+    private func unfollow(_ id: UInt64) {
+        let follower = state.withLock { $0.followers.removeValue(forKey: id) }
+        follower?.entries.finish()
+    }
+
+    /// The answer to a question, read on a thread that may block.
+    func search(_ question: LogQuestion) async throws -> [LogEntry] {
+        try await NIOThreadPool.singleton.runIfActive { self.searchHere(question) }
+    }
+
+    private func searchHere(_ question: LogQuestion) -> [LogEntry] {
+        var search = LogSearch(question)
+        var candidates = state.withLock {
+            $0.index.select(question.matchers, from: question.from, through: question.through)
+        }
+        if question.direction == .backward { candidates.sort { $0.last > $1.last } }
+        for candidate in candidates {
+            guard search.mayHold(first: candidate.first, last: candidate.last) else {
+                // In the order of time nothing later can matter.
+                break
+            }
+            let position = SegmentPosition(segment: candidate.position.segment, offset: Int(candidate.position.offset))
+            guard let record = try? log.read(position), let head = try? LogBlockHeader.decode(record.payload[...]),
+                search.mayHold(head.header),
+                let block = try? LogBlock.decode(record.payload[...], compressor: compressor)
+            else { continue }
+            search.blockRead(block)
+        }
+        return search.entries()
+    }
+}
+
+extension [UInt8] {
+    /// Where the bytes occur first. `memmem` would need a pointer; a search reads a block once, so this suffices here.
+    fileprivate func firstRange(of needle: [UInt8]) -> Range<Int>? {
+        guard let first = needle.first, needle.count <= count else { return nil }
+        var start = 0
+        while let at = self[start...].firstIndex(of: first), at + needle.count <= count {
+            if self[at..<(at + needle.count)].elementsEqual(needle) { return at..<(at + needle.count) }
+            start = at + 1
+        }
+        return nil
+    }
+}

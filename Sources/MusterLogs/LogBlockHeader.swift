@@ -1,0 +1,183 @@
+package import MusterModel
+
+/// Why bytes are no log block.
+package enum LogBlockError: Error, Equatable, CustomStringConvertible {
+    case unknownVersion(UInt8)
+    case unknownCodec(UInt8)
+    /// The bytes end too early, or a value is outside of its range; `what` names it.
+    case malformed(what: String)
+    case compression(CompressionError)
+    /// Header and body do not tell the same story.
+    case contradiction(what: String)
+
+    package var description: String {
+        switch self {
+        case .unknownVersion(let version):
+            "log block version \(version) is unknown; this program reads version 1: update it"
+        case .unknownCodec(let codec): "log block codec \(codec) is unknown; this program reads codec 1: update it"
+        case .malformed(let what): "the log block is damaged at its \(what)"
+        case .compression(let error): "the log block's body: \(error)"
+        case .contradiction(let what): "the log block's header and body disagree on the \(what)"
+        }
+    }
+}
+
+/// What is special about one line.
+package struct LineFlags: OptionSet, Sendable {
+    package let rawValue: UInt8
+    package init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    /// The line goes on in the next one: it was longer than `Limits.logLineBytes`, or its end was not there in time.
+    package static let continues = LineFlags(rawValue: 1)
+    /// Written to the container's stderr.
+    package static let stderr = LineFlags(rawValue: 2)
+}
+
+/// Which streams the lines of a block came from. Empty for a plain file.
+package struct LogStreams: OptionSet, Hashable, Sendable {
+    package let rawValue: UInt8
+    package init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    package static let stdout = LogStreams(rawValue: 1)
+    package static let stderr = LogStreams(rawValue: 2)
+}
+
+/// What a block says of itself, readable without inflating its body.
+///
+/// Bytes: version 1, codec 1, streams, then as varints: labels (count, name and value each with its length), line count,
+/// first and last time (nanoseconds, zigzag), raw bytes, token filter (length, bytes), and the length of the body.
+package struct LogBlockHeader: Equatable, Sendable {
+    static let version: UInt8 = 1
+    static let codec: UInt8 = 1
+
+    package var labels: Labels
+    package var streams: LogStreams
+    package var lineCount: Int
+    /// The earliest and the latest time of a line, not those of the first and last line: times may step back.
+    package var first: Instant
+    package var last: Instant
+    /// Size of the inflated body.
+    package var rawBytes: Int
+    package var tokens: TokenFilter?
+
+    package init(
+        labels: Labels, streams: LogStreams, lineCount: Int, first: Instant, last: Instant, rawBytes: Int,
+        tokens: TokenFilter?
+    ) {
+        self.labels = labels
+        self.streams = streams
+        self.lineCount = lineCount
+        self.first = first
+        self.last = last
+        self.rawBytes = rawBytes
+        self.tokens = tokens
+    }
+
+    /// The label sets of the lines: one per stream with the label `stream`, or the labels alone for a plain file.
+    package var variants: [Labels] { streams.variants(of: labels) }
+
+    /// Reads a header; `body` is what follows it. Bytes after the body are an error.
+    package static func decode(
+        _ bytes: ArraySlice<UInt8>
+    ) throws(LogBlockError) -> (header: LogBlockHeader, body: ArraySlice<UInt8>) {
+        guard let version = bytes.first else { throw .malformed(what: "version") }
+        guard version == Self.version else { throw .unknownVersion(version) }
+        guard let codec = bytes.dropFirst().first else { throw .malformed(what: "codec") }
+        guard codec == Self.codec else { throw .unknownCodec(codec) }
+        do throws(ByteCursor.Malformed) {
+            var cursor = ByteCursor(bytes.dropFirst(2))
+            return try read(&cursor)
+        } catch {
+            throw .malformed(what: error.what)
+        }
+    }
+
+    private static func read(
+        _ cursor: inout ByteCursor
+    ) throws(ByteCursor.Malformed) -> (header: LogBlockHeader, body: ArraySlice<UInt8>) {
+        let streams = LogStreams(rawValue: try cursor.byte("streams"))
+        guard streams.isSubset(of: [.stdout, .stderr]) else { throw ByteCursor.Malformed(what: "streams") }
+        let labels = try Labels(reading: &cursor)
+        let lineCount = try cursor.count("line count", limit: Limits.logBlockBytes)
+        let first = try cursor.zigzag("first time")
+        let last = try cursor.zigzag("last time")
+        guard first <= last else { throw ByteCursor.Malformed(what: "time range") }
+        let rawBytes = try cursor.count("raw size", limit: Limits.logBlockBytes)
+        let filterBytes = try cursor.slice(
+            try cursor.count("token filter", limit: LogLimits.tokenFilterBytes), "token filter")
+        let tokens = TokenFilter(bytes: filterBytes)
+        guard filterBytes.isEmpty || tokens != nil else { throw ByteCursor.Malformed(what: "token filter") }
+        let body = try cursor.slice(try cursor.count("body", limit: Limits.frameBytes), "body")
+        guard cursor.isAtEnd else { throw ByteCursor.Malformed(what: "end") }
+        let header = LogBlockHeader(
+            labels: labels, streams: streams, lineCount: lineCount, first: Instant(nanoseconds: first),
+            last: Instant(nanoseconds: last), rawBytes: rawBytes, tokens: tokens)
+        return (header, body)
+    }
+
+    func encoded(body: [UInt8]) -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(body.count + 512 + (tokens?.byteCount ?? 0))
+        bytes += [Self.version, Self.codec, streams.rawValue]
+        labels.append(to: &bytes)
+        bytes.appendVarint(UInt64(lineCount))
+        bytes.appendZigzag(first.nanoseconds)
+        bytes.appendZigzag(last.nanoseconds)
+        bytes.appendVarint(UInt64(rawBytes))
+        bytes.appendVarint(UInt64(tokens?.byteCount ?? 0))
+        tokens?.append(to: &bytes)
+        bytes.appendVarint(UInt64(body.count))
+        bytes += body
+        return bytes
+    }
+}
+
+extension LogStreams {
+    /// The label sets that lines of these streams carry.
+    package func variants(of labels: Labels) -> [Labels] {
+        guard !isEmpty else { return [labels] }
+        var variants: [Labels] = []
+        for (stream, name) in [(LogStreams.stdout, "stdout"), (.stderr, "stderr")] where contains(stream) {
+            variants.append(labels.merging(["stream": name]))
+        }
+        return variants
+    }
+}
+
+extension Labels {
+    /// Reads what `append(to:)` wrote; bounded by the limits for labels.
+    init(reading cursor: inout ByteCursor) throws(ByteCursor.Malformed) {
+        let count = try cursor.count("labels", limit: Limits.labelsPerSet)
+        var pairs: [(String, String)] = []
+        for _ in 0..<count {
+            let name = try cursor.text("label name", limit: Limits.labelNameBytes)
+            pairs.append((name, try cursor.text("label value", limit: Limits.labelValueBytes)))
+        }
+        self.init(pairs)
+    }
+
+    func append(to bytes: inout [UInt8]) {
+        bytes.appendVarint(UInt64(count))
+        for label in pairs {
+            bytes.appendText(label.name)
+            bytes.appendText(label.value)
+        }
+    }
+
+    /// These labels within the limits: what is too long is cut at a character, what is too many is left out.
+    package var bounded: Labels {
+        Labels(
+            pairs.prefix(Limits.labelsPerSet).map { label in
+                (label.name.cut(toBytes: Limits.labelNameBytes), label.value.cut(toBytes: Limits.labelValueBytes))
+            })
+    }
+}
+
+extension String {
+    fileprivate func cut(toBytes limit: Int) -> String {
+        guard utf8.count > limit else { return self }
+        var end = utf8.index(startIndex, offsetBy: limit)
+        while end > startIndex, end.samePosition(in: unicodeScalars) == nil { end = utf8.index(before: end) }
+        return String(self[..<end])
+    }
+}

@@ -1,0 +1,156 @@
+/// A set of labels: names are unique and sorted by their UTF-8 bytes, so equal sets compare, hash and print alike.
+package struct Labels: Hashable, Sendable, CustomStringConvertible {
+    package struct Label: Hashable, Sendable {
+        package var name: String
+        package var value: String
+
+        package init(_ name: String, _ value: String) {
+            self.name = name
+            self.value = value
+        }
+    }
+
+    package private(set) var pairs: [Label]
+
+    package init() { pairs = [] }
+
+    /// Of two labels with one name the later wins.
+    package init(_ labels: some Sequence<(String, String)>) {
+        var latest: [String: String] = [:]
+        for (name, value) in labels { latest[name] = value }
+        pairs = latest.map { Label($0.key, $0.value) }.sorted { $0.name < $1.name }
+    }
+
+    package init(_ labels: [String: String]) { self.init(labels.map { ($0.key, $0.value) }) }
+
+    package var isEmpty: Bool { pairs.isEmpty }
+    package var count: Int { pairs.count }
+
+    /// The value of a label; writing nil removes it.
+    package subscript(name: String) -> String? {
+        get { pairs.first { $0.name == name }?.value }
+        set {
+            let index = pairs.firstIndex { $0.name >= name } ?? pairs.endIndex
+            let isPresent = index < pairs.endIndex && pairs[index].name == name
+            switch (newValue, isPresent) {
+            case (let value?, true): pairs[index].value = value
+            case (let value?, false): pairs.insert(Label(name, value), at: index)
+            case (nil, true): pairs.remove(at: index)
+            case (nil, false): break
+            }
+        }
+    }
+
+    /// These labels and the other's; the other's value wins.
+    package func merging(_ other: Labels) -> Labels {
+        var merged = self
+        for label in other.pairs { merged[label.name] = label.value }
+        return merged
+    }
+
+    package func filtered(_ isKept: (String) -> Bool) -> Labels {
+        var kept = Labels()
+        kept.pairs = pairs.filter { isKept($0.name) }
+        return kept
+    }
+
+    package var dictionary: [String: String] {
+        Dictionary(uniqueKeysWithValues: pairs.map { ($0.name, $0.value) })
+    }
+
+    /// The metric's name: the label `__name__`, empty when there is none.
+    package var metricName: String { self["__name__"] ?? "" }
+
+    /// Prometheus spelling: `name{a="b",c="d"}`, with `\\`, `\"` and `\n` escaped in values.
+    package var description: String {
+        let rest = pairs.filter { $0.name != "__name__" }
+        guard !rest.isEmpty || metricName.isEmpty else { return metricName }
+        return metricName + "{" + rest.map { "\($0.name)=\"\(Self.escaped($0.value))\"" }.joined(separator: ",") + "}"
+    }
+
+    package static func escaped(_ value: String) -> String {
+        var text = ""
+        for scalar in value.unicodeScalars {
+            switch scalar {
+            case "\\": text += "\\\\"
+            case "\"": text += "\\\""
+            case "\n": text += "\\n"
+            default: text.unicodeScalars.append(scalar)
+            }
+        }
+        return text
+    }
+}
+
+extension Labels: ExpressibleByDictionaryLiteral {
+    package init(dictionaryLiteral elements: (String, String)...) { self.init(elements) }
+}
+
+/// One condition on a label, as in `{job="api",path=~"/v1/.*"}`. A label that is absent counts as empty.
+package struct LabelMatcher: Sendable, CustomStringConvertible {
+    package enum Operator: String, Sendable {
+        case equal = "="
+        case notEqual = "!="
+        case matches = "=~"
+        case notMatches = "!~"
+    }
+
+    package let name: String
+    package let `operator`: Operator
+    package let value: String
+    private let pattern: (any Pattern)?
+
+    /// `compiler` is asked for a pattern only by `=~` and `!~`; it throws when the expression is not valid RE2.
+    package init(_ name: String, _ op: Operator, _ value: String, compiler: some PatternCompiler) throws(PatternError) {
+        self.name = name
+        self.operator = op
+        self.value = value
+        switch op {
+        case .equal, .notEqual: pattern = nil
+        case .matches, .notMatches: pattern = try compiler.compile(value)
+        }
+    }
+
+    /// A condition without a pattern: `name="value"`.
+    package init(_ name: String, equals value: String) {
+        self.name = name
+        self.operator = .equal
+        self.value = value
+        pattern = nil
+    }
+
+    package func isMatch(_ actual: String) -> Bool {
+        switch self.operator {
+        case .equal: actual == value
+        case .notEqual: actual != value
+        case .matches: pattern?.isFullMatch(actual) ?? false
+        case .notMatches: !(pattern?.isFullMatch(actual) ?? true)
+        }
+    }
+
+    package func isMatch(_ labels: Labels) -> Bool { isMatch(labels[name] ?? "") }
+
+    package var description: String { "\(name)\(self.operator.rawValue)\"\(Labels.escaped(value))\"" }
+}
+
+/// A compiled regular expression. Linear time, anchored at both ends.
+package protocol Pattern: Sendable {
+    func isFullMatch(_ text: String) -> Bool
+}
+
+/// Turns an expression (RE2 syntax) into a `Pattern`. The driver MusterPattern does it with libre2; cores receive it.
+package protocol PatternCompiler: Sendable {
+    func compile(_ expression: String) throws(PatternError) -> any Pattern
+}
+
+package struct PatternError: Error, Equatable, CustomStringConvertible {
+    package let expression: String
+    package let reason: String
+
+    package init(expression: String, reason: String) {
+        self.expression = expression
+        self.reason = reason
+    }
+
+    package var description: String { "the regular expression \"\(expression)\" is not valid: \(reason)" }
+}

@@ -1,0 +1,68 @@
+// MusterPattern: regular expressions in linear time.
+//
+// Expressions come from people and from other tools: rule files, dashboards, `muster query`. A backtracking engine
+// would let one of them hold a processor for ever, so they run on libre2, whose time is linear in the text and whose
+// memory is capped. Syntax and meaning are those Prometheus documents: RE2, the whole value has to match, `.` matches a
+// newline.
+//
+// Cores see only the protocols `PatternCompiler` and `Pattern` of MusterModel; the wiring hands them `RE2Compiler`.
+
+import CMusterRE2
+package import MusterModel
+
+/// Compiles expressions with libre2.
+package struct RE2Compiler: PatternCompiler {
+    /// What one compiled expression and its caches may use.
+    package static let memoryBytes = 8 << 20
+    /// The longest expression, in UTF-8 bytes.
+    package static let expressionBytes = 4_096
+
+    package init() {}
+
+    package func compile(_ expression: String) throws(PatternError) -> any Pattern {
+        guard expression.utf8.count <= Self.expressionBytes else {
+            throw PatternError(
+                expression: String(expression.prefix(64)) + "...",
+                reason: "it has \(expression.utf8.count) bytes, \(Self.expressionBytes) are allowed")
+        }
+        return try RE2Pattern(expression)
+    }
+}
+
+/// A compiled expression; frees it when the last reference goes.
+///
+/// libre2 documents matching as safe from several threads at once. Swift cannot know that of a pointer, so the address
+/// is kept as a number and turned back into a pointer at the two places that use it.
+private final class RE2Pattern: Pattern {
+    private let address: UInt
+
+    init(_ expression: String) throws(PatternError) {
+        var reason = [CChar](repeating: 0, count: 256)
+        var text = expression
+        let compiled = text.withUTF8 { bytes in
+            unsafe bytes.withMemoryRebound(to: CChar.self) { characters in
+                unsafe muster_re2_compile(
+                    characters.baseAddress, characters.count, Int64(RE2Compiler.memoryBytes), &reason, reason.count)
+            }
+        }
+        guard let compiled = unsafe compiled else {
+            let bytes = reason.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+            throw PatternError(expression: expression, reason: String(decoding: bytes, as: UTF8.self))
+        }
+        address = UInt(bitPattern: compiled)
+    }
+
+    deinit {
+        unsafe muster_re2_free(OpaquePointer(bitPattern: address))
+    }
+
+    func isFullMatch(_ text: String) -> Bool {
+        var text = text
+        return text.withUTF8 { bytes in
+            unsafe bytes.withMemoryRebound(to: CChar.self) { characters in
+                unsafe muster_re2_full_match(
+                    OpaquePointer(bitPattern: address), characters.baseAddress, characters.count)
+            }
+        }
+    }
+}

@@ -1,0 +1,155 @@
+import Synchronization
+
+/// The thread behind `GroupCommit`.
+final class GroupCommitLoop: Sendable {
+    struct Item: Sendable {
+        var record: SegmentRecord
+        var bytes: Int
+        var completion: GroupCommit.Completion
+    }
+
+    private struct Waiter: Sendable {
+        /// Fires when this many records are completed.
+        var target: UInt64
+        var done: @Sendable () -> Void
+    }
+
+    private struct Queue: Sendable {
+        var items: [Item] = []
+        /// Of `items` and of the batch being committed.
+        var bytes = 0
+        var submitted: UInt64 = 0
+        var completed: UInt64 = 0
+        var waiters: [Waiter] = []
+        var isClosed = false
+        var owesRelief = false
+        var commits = 0
+    }
+
+    private let log: SegmentLog
+    private let settings: GroupCommit.Settings
+    private let wake: WakeSignal
+    private let onRelief: @Sendable () -> Void
+    private let onRemoved: @Sendable ([SegmentLog.Removed]) -> Void
+    private let queue = Mutex(Queue())
+
+    init(
+        log: SegmentLog, settings: GroupCommit.Settings, wake: WakeSignal, onRelief: @escaping @Sendable () -> Void,
+        onRemoved: @escaping @Sendable ([SegmentLog.Removed]) -> Void
+    ) {
+        self.log = log
+        self.settings = settings
+        self.wake = wake
+        self.onRelief = onRelief
+        self.onRemoved = onRemoved
+    }
+
+    var queuedBytes: Int { queue.withLock { $0.bytes } }
+    var commits: Int { queue.withLock { $0.commits } }
+
+    func submit(_ record: SegmentRecord, _ completion: @escaping GroupCommit.Completion) -> GroupCommit.Admission {
+        let bytes = SegmentLog.storedBytes(record)
+        let (admission, mustWake) = queue.withLock { queue in
+            guard !queue.isClosed else { return (GroupCommit.Admission.refused, false) }
+            guard queue.bytes == 0 || queue.bytes + bytes <= settings.queueBytes else {
+                queue.owesRelief = true
+                return (.refused, false)
+            }
+            queue.items.append(Item(record: record, bytes: bytes, completion: completion))
+            queue.bytes += bytes
+            queue.submitted += 1
+            let isPressed = queue.bytes > settings.queueBytes / 2
+            if isPressed { queue.owesRelief = true }
+            return (isPressed ? .acceptedUnderPressure : .accepted, queue.items.count == 1)
+        }
+        if mustWake { wake.raise() }
+        return admission
+    }
+
+    func whenDone(_ done: @escaping @Sendable () -> Void) {
+        let isDone = queue.withLock { queue in
+            if queue.completed == queue.submitted { return true }
+            queue.waiters.append(Waiter(target: queue.submitted, done: done))
+            return false
+        }
+        if isDone { done() }
+    }
+
+    func close() {
+        queue.withLock { $0.isClosed = true }
+        wake.raise()
+    }
+
+    func run() {
+        let clock = ContinuousClock()
+        while true {
+            wake.wait()
+            while let batch = takeBatch() {
+                let start = clock.now
+                commit(batch)
+                // A lone record never waits for this: the queue is empty then and the next wait is for a wake-up.
+                if mayGather { pauseThread(settings.gather - (clock.now - start)) }
+            }
+            if queue.withLock({ $0.isClosed && $0.items.isEmpty }) { return }
+        }
+    }
+
+    /// More has arrived, but not yet enough for a batch.
+    private var mayGather: Bool {
+        queue.withLock { queue in
+            !queue.items.isEmpty && !queue.isClosed && queue.bytes < settings.batchBytes
+        }
+    }
+
+    private func takeBatch() -> [Item]? {
+        queue.withLock { queue in
+            guard !queue.items.isEmpty else { return nil }
+            var bytes = 0
+            var count = 0
+            while count < queue.items.count, count == 0 || bytes + queue.items[count].bytes <= settings.batchBytes {
+                bytes += queue.items[count].bytes
+                count += 1
+            }
+            let batch = Array(queue.items[..<count])
+            queue.items.removeFirst(count)
+            return batch
+        }
+    }
+
+    private func commit(_ batch: [Item]) {
+        var removed: [SegmentLog.Removed] = []
+        var outcomes: [Result<SegmentPosition, StoreError>]
+        do throws(StoreError) {
+            let appended = try log.append(batch.map(\.record))
+            removed = appended.removed
+            try log.sync()
+            outcomes = appended.positions.map { .success($0) }
+            queue.withLock { $0.commits += 1 }
+        } catch {
+            // One record that can never be stored must not cost the others: they are tried alone.
+            if error.cause == .tooLarge, batch.count > 1 {
+                for item in batch { commit([item]) }
+                return
+            }
+            outcomes = batch.map { _ in .failure(error) }
+        }
+        if !removed.isEmpty { onRemoved(removed) }
+        for (item, outcome) in zip(batch, outcomes) { item.completion(outcome) }
+        finish(batch)
+    }
+
+    private func finish(_ batch: [Item]) {
+        let (done, isRelieved) = queue.withLock { queue in
+            queue.bytes -= batch.reduce(0) { $0 + $1.bytes }
+            queue.completed += UInt64(batch.count)
+            let completed = queue.completed
+            let done = queue.waiters.filter { $0.target <= completed }
+            queue.waiters.removeAll { $0.target <= completed }
+            let isRelieved = queue.owesRelief && queue.bytes <= settings.queueBytes / 4
+            if isRelieved { queue.owesRelief = false }
+            return (done, isRelieved)
+        }
+        for waiter in done { waiter.done() }
+        if isRelieved { onRelief() }
+    }
+}

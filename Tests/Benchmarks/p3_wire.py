@@ -1,0 +1,85 @@
+"""P3: bytes on the wire for one metric sample, everything counted: TLS, frames, acknowledgements, heartbeats.
+
+A real agent with all its collectors (containers and logs off) on this host for three windows of 20 s, quiet, and then
+with load that moves its series; bytes of both ways. The fast collectors read at 1 s and the costly ones at 10 s, so the
+samples of a second follow from two counts of series: all of them, and those of an agent without the costly collectors.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+from fleet import Fleet, eventually
+from measure import CountingProxy, bar, tell
+
+SECONDS = int(os.environ.get("P3_SECONDS", "20"))
+ROUNDS = int(os.environ.get("P3_ROUNDS", "3"))
+WARM_UP = 15
+BARS = {"quiet": 1.0, "moving": 2.0}
+COSTLY = "conntrack filesystem netclass netstat processes uname".split()
+COSTLY_INTERVAL = 10
+QUIET = "docker: {enabled: false}\nlogs: {containers: {enabled: false}}\n"
+
+
+def series(fleet: Fleet, host: str) -> int:
+    return len(fleet.api.instant(f'{{host="{host}"}}'))
+
+
+def settled_series(fleet: Fleet, host: str) -> int:
+    """The count when it has stayed the same for 5 s and the costly collectors had their turn."""
+    seen: list[int] = []
+
+    def is_settled() -> bool:
+        seen.append(series(fleet, host))
+        return len(seen) > COSTLY_INTERVAL + 6 and len(set(seen[-5:])) == 1
+    eventually(f"the series of {host} stay the same", 60, is_settled, every=1)
+    return seen[-1]
+
+
+LOAD = """
+import os, sys, tempfile, time
+with tempfile.TemporaryFile() as file:
+    while True:
+        os.pwrite(file.fileno(), os.urandom(1 << 20), 0)
+        os.fsync(file.fileno())
+        sum(number * number for number in range(200_000))
+        for _ in range(20): os.waitpid(os.posix_spawn("/bin/true", ["true"], {}), 0)
+        time.sleep(0.05)
+"""
+
+
+def window(fleet: Fleet, proxy: CountingProxy, rate: float) -> tuple[float, float]:
+    """Bytes and samples of one window; the samples are those that arrived, tick by tick."""
+    frames, count = fleet.api.get("/v1/status")["ingest"]["metricFrames"], proxy.total
+    time.sleep(SECONDS)
+    arrived = fleet.api.get("/v1/status")["ingest"]["metricFrames"] - frames
+    return proxy.total - count, arrived * rate
+
+
+def run(scratch: str) -> None:
+    with Fleet(scratch) as fleet:
+        off = "".join(f"    {name}: {{enabled: false}}\n" for name in COSTLY)
+        fleet.add_agent("p3-fast", f"metrics:\n  collectors:\n{off}{QUIET}")
+        probe = fleet.start_agent("p3-fast")
+        fast = settled_series(fleet, "p3-fast")
+        probe.end()
+        proxy = CountingProxy(fleet.link)
+        fleet.add_agent("p3", QUIET, link=proxy.port)
+        fleet.start_agent("p3")
+        everything = settled_series(fleet, "p3")
+        time.sleep(WARM_UP)
+        rate = fast + (everything - fast) / COSTLY_INTERVAL
+        note = f"{everything} series, {fast} of them at 1 s, the others at {COSTLY_INTERVAL} s; {ROUNDS} x {SECONDS} s"
+        for state, most in BARS.items():
+            load = subprocess.Popen([sys.executable, "-c", LOAD]) if state == "moving" else None
+            try:
+                rounds = [window(fleet, proxy, rate) for _ in range(ROUNDS)]
+            finally:
+                if load:
+                    load.kill()
+                    load.wait()
+            cost = statistics.median(carried / samples for carried, samples in rounds)
+            tell(f"P3 wire.sample.{state}", f"{cost:.2f} B/sample", "remote write 18 to 26 (published)",
+                 bar(f"<= {most:g}", cost <= most), note)
