@@ -52,7 +52,8 @@ struct EnrollCommand: AsyncParsableCommand {
         do {
             let host = try await Enrolment.enroll(
                 .init(
-                    coordinator: coordinator, token: token, stateDirectory: state, hostName: hostName ?? Agent.hostName))
+                    coordinator: coordinator, token: token, stateDirectory: state, hostName: hostName ?? Agent.hostName)
+            )
             print("Enrolled as \(host). Start the agent: muster-agent run --config /etc/muster/agent.yaml")
         } catch {
             throw CleanError(error)

@@ -150,10 +150,12 @@ private struct Lineage {
         }
         let group = MultiThreadedEventLoopGroup.singleton
         let addresses = config.coordinators.map { LinkAddress(host: $0.host, port: $0.port) }
-        logger.info("agent is up", metadata: [
-            "version": "\(Agent.version)", "host": "\(uplink.host)", "boot": "\(uplink.bootID)",
-            "openssl": "\(OpenSSLLibrary.version)",
-        ])
+        logger.info(
+            "agent is up",
+            metadata: [
+                "version": "\(Agent.version)", "host": "\(uplink.host)", "boot": "\(uplink.bootID)",
+                "openssl": "\(OpenSSLLibrary.version)",
+            ])
         return await withTaskGroup(of: String?.self) { loops in
             loops.addTask { await uplink.run(addresses: addresses) { LinkDialer(try keeper.context(), group: group) } }
             loops.addTask { await nothing { await metrics.run() } }

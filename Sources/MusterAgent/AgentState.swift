@@ -77,27 +77,6 @@ final class AgentState: Sendable {
     }
 }
 
-/// Small files that are replaced as a whole and durably.
-enum WholeFile {
-    static func read(_ path: String, io: SystemFileIO, maxBytes: Int = 1 << 20) throws(StoreError) -> [UInt8] {
-        let file = try io.open(path, .read)
-        let size = min(try io.size(file), maxBytes)
-        var bytes = [UInt8](repeating: 0, count: size)
-        let count = try io.read(file, at: 0, count: size, into: &bytes)
-        return Array(bytes.prefix(count))
-    }
-
-    static func write(_ text: String, to path: String, io: SystemFileIO) throws(StoreError) {
-        let temporary = path + ".new"
-        try? io.unlink(temporary)
-        let file = try io.open(temporary, .create)
-        try io.write(file, at: 0, Array(text.utf8))
-        try io.syncData(file)
-        try io.rename(temporary, to: path)
-        try io.syncDirectory(SystemFileIO.parent(of: path))
-    }
-}
-
 /// Who this host is: key, certificate, authority.
 struct HostIdentity: Sendable {
     let host: HostID

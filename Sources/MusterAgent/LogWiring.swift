@@ -8,7 +8,9 @@ import MusterWire
 struct LogJournal: LedgerJournal {
     let journal: Journal
 
-    func append(_ record: [UInt8]) throws(LedgerJournalError) { try wrapped { () throws(StoreError) in try journal.append([record]) } }
+    func append(_ record: [UInt8]) throws(LedgerJournalError) {
+        try wrapped { () throws(StoreError) in try journal.append([record]) }
+    }
     func sync() throws(LedgerJournalError) { try wrapped { () throws(StoreError) in try journal.sync() } }
     func compact(to records: [[UInt8]]) throws(LedgerJournalError) {
         try wrapped { () throws(StoreError) in try journal.compact(records) }

@@ -46,7 +46,8 @@ final class StepRunner: Sendable {
 
     func received(_ step: RolloutStep) {
         guard executor != nil else {
-            report(step.key, .finished(.refused(reason: "this host does not take rollouts (actions.containers is false)")))
+            report(
+                step.key, .finished(.refused(reason: "this host does not take rollouts (actions.containers is false)")))
             return
         }
         switch machine.withLock({ $0.stepReceived(step, now: clock.now) }) {

@@ -196,7 +196,8 @@ extension Uplink {
     /// Heartbeats and deadlines.
     private func beat(_ connection: LinkConnection) async -> Ending? {
         while !Task.isCancelled {
-            let facts = listened?.heartbeatFacts()
+            let facts =
+                listened?.heartbeatFacts()
                 ?? HeartbeatFacts(monotonicMilliseconds: 0, snapshotSequence: 0, snapshotHash: 0)
             let (effect, wakeAt) = state.withLock { state -> (AgentEffect, Instant?) in
                 guard var session = state.session else { return (AgentEffect(), nil) }

@@ -57,7 +57,8 @@ final class Uplink: Sendable {
 
     /// `logNumbersUsed`: the highest sequence the log ledger may have used.
     init(
-        _ host: HostID, _ boot: AgentState.Boot, store: AgentState, spool: Spool, logNumbersUsed: UInt64, clock: MachineClock, logger: Logger
+        _ host: HostID, _ boot: AgentState.Boot, store: AgentState, spool: Spool, logNumbersUsed: UInt64,
+        clock: MachineClock, logger: Logger
     ) throws {
         self.host = host
         self.store = store
@@ -175,7 +176,8 @@ final class Uplink: Sendable {
                     bytes += record.payload.count
                     frames.append(
                         DataFrame(
-                            class: read.class, sequence: record.id.sequence, codec: record.codec, payload: record.payload))
+                            class: read.class, sequence: record.id.sequence, codec: record.codec,
+                            payload: record.payload))
                 }
             } catch {
                 logger.error("the spool cannot be read", metadata: ["class": "\(read.class)", "reason": "\(error)"])

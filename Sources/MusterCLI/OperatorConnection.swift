@@ -13,7 +13,8 @@ enum OperatorConnection {
             return NIOHTTPClient(group: MultiThreadedEventLoopGroup.singleton, context: context)
         } catch {
             throw CLIError(
-                "the context's authority cannot be used: \(error)", hint: "copy context.json from the coordinator again")
+                "the context's authority cannot be used: \(error)", hint: "copy context.json from the coordinator again"
+            )
         }
     }
 }

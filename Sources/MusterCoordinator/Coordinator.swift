@@ -74,11 +74,13 @@ package enum Coordinator {
                 try await server.run(
                     host: config.api.host, port: config.api.port, context: identity.api, group: group
                 ) { port in
-                    logger.info("coordinator is up", metadata: [
-                        "version": "\(APIHandlers.version)", "link": "\(config.link.host):\(listener.port)",
-                        "api": "\(config.api.host):\(port)", "openssl": "\(OpenSSLLibrary.version)",
-                        "authority": "\(authority.authority.pin)",
-                    ])
+                    logger.info(
+                        "coordinator is up",
+                        metadata: [
+                            "version": "\(APIHandlers.version)", "link": "\(config.link.host):\(listener.port)",
+                            "api": "\(config.api.host):\(port)", "openssl": "\(OpenSSLLibrary.version)",
+                            "authority": "\(authority.authority.pin)",
+                        ])
                     options.ready(listener.port, port)
                 }
             }
@@ -94,7 +96,8 @@ package enum Coordinator {
     static func load(_ path: String) throws -> CoordinatorConfig {
         guard let data = FileManager.default.contents(atPath: path) else {
             throw CoordinatorError(
-                "the configuration \(path) cannot be read", hint: "muster pki init --data DIR writes one to DIR/muster.yaml")
+                "the configuration \(path) cannot be read",
+                hint: "muster pki init --data DIR writes one to DIR/muster.yaml")
         }
         return try CoordinatorConfig(try YAML.parse(Array(data), file: path))
     }
@@ -136,9 +139,11 @@ package enum Coordinator {
         while !Task.isCancelled {
             let now = clock.now
             for change in fleet.tick(now: now) {
-                logger.notice("host changed", metadata: [
-                    "host": "\(change.host)", "to": "\(change.to.rawValue)", "reason": "\(change.reason)",
-                ])
+                logger.notice(
+                    "host changed",
+                    metadata: [
+                        "host": "\(change.host)", "to": "\(change.to.rawValue)", "reason": "\(change.reason)",
+                    ])
                 guard change.to == .unreachable else { continue }
                 ingest.metrics.hostLost(change.host)
                 rollouts.hostLost(change.host, reason: change.reason)
@@ -196,7 +201,8 @@ package enum Coordinator {
 enum StoredSnapshot {
     static func encode(_ snapshot: HostSnapshot, at now: Instant) throws -> [UInt8] {
         let time = UInt64(bitPattern: now.milliseconds)
-        return (0..<8).map { UInt8(truncatingIfNeeded: time >> ($0 * 8)) } + (try AgentMessage.snapshot(snapshot).encoded())
+        return (0..<8).map { UInt8(truncatingIfNeeded: time >> ($0 * 8)) }
+            + (try AgentMessage.snapshot(snapshot).encoded())
     }
 
     static func decode(_ bytes: [UInt8]) -> (snapshot: HostSnapshot, hash: UInt64, storedAt: Instant)? {

@@ -95,11 +95,14 @@ package struct ConfigReader {
 
     /// A size in bytes: a whole number, or one with KiB, MiB or GiB.
     package mutating func bytes(_ key: String, in range: ClosedRange<Int>) throws(ConfigError) -> Int? {
-        try value(key, allowed: "a size such as 64MiB, from \(range.lowerBound) to \(range.upperBound) bytes") { text, _ in
+        try value(key, allowed: "a size such as 64MiB, from \(range.lowerBound) to \(range.upperBound) bytes") {
+            text, _ in
             let digits = text.prefix { $0.isNumber }
             let unit = text.dropFirst(digits.count)
             let scales = ["": 0, "B": 0, "KiB": 10, "MiB": 20, "GiB": 30, "TiB": 40]
-            guard let number = Int(digits), let scale = scales[String(unit)], number <= Int.max >> scale else { return nil }
+            guard let number = Int(digits), let scale = scales[String(unit)], number <= Int.max >> scale else {
+                return nil
+            }
             let size = number << scale
             return range.contains(size) ? size : nil
         }
@@ -130,7 +133,8 @@ package struct ConfigReader {
         let inner = try ConfigReader(node, path: path(key))
         var labels = Labels()
         for entry in inner.entries {
-            labels[entry.key] = try Self.scalar(entry.value, path: inner.path(entry.key), allowed: "a text") { text, _ in
+            labels[entry.key] = try Self.scalar(entry.value, path: inner.path(entry.key), allowed: "a text") {
+                text, _ in
                 text
             }
         }

@@ -55,7 +55,9 @@ extension PBContainer {
     }
 
     func noun() throws(ProtocolError) -> Container {
-        guard let state = Container.State(rawValue: state) else { throw .badField("container.state", value: self.state) }
+        guard let state = Container.State(rawValue: state) else {
+            throw .badField("container.state", value: self.state)
+        }
         guard let health = Container.Health(rawValue: health) else {
             throw .badField("container.health", value: self.health)
         }

@@ -71,7 +71,8 @@ private let snapshot = HostSnapshot(
         for _ in 0..<20_000 {
             var mutated = bytes
             for _ in 0..<Int.random(in: 1...4, using: &generator) {
-                mutated[Int.random(in: mutated.indices, using: &generator)] = UInt8.random(in: 0...255, using: &generator)
+                mutated[Int.random(in: mutated.indices, using: &generator)] = UInt8.random(
+                    in: 0...255, using: &generator)
             }
             _ = try? AgentMessage.decode(mutated)
         }

@@ -75,7 +75,8 @@ package struct AlertsVerb: AsyncParsableCommand {
                     "POST", path, body: Array(try JSONEncoder().encode(Request(by: who))))
                 let answer: Answer = try APIClient.decode(data)
                 Output.line(
-                    session.isJSON ? String(decoding: data, as: UTF8.self)
+                    session.isJSON
+                        ? String(decoding: data, as: UTF8.self)
                         : "\(answer.fingerprint) is held by \(answer.acknowledgedBy); it is not escalated further.")
             }
         }

@@ -45,19 +45,22 @@ package struct StatusVerb: AsyncParsableCommand {
                     .init("coordinator"),
                     .init("\(answer.version), up \(age(answer.startedAt, now: Date()))", .green))
                 table.row(
-                    .init("hosts"), .init(hosts.isEmpty ? "none yet" : hosts.joined(separator: ", "), isBad ? .red : .green))
+                    .init("hosts"),
+                    .init(hosts.isEmpty ? "none yet" : hosts.joined(separator: ", "), isBad ? .red : .green))
                 table.row(.init("containers"), .init("\(answer.containers)"))
                 table.row(.init("services"), .init("\(answer.services)"))
                 table.row(.init("series"), .init("\(answer.series)"))
                 table.row(
                     .init("alerts"),
-                    .init("\(answer.alerts.firing) firing, \(answer.alerts.pending) pending",
+                    .init(
+                        "\(answer.alerts.firing) firing, \(answer.alerts.pending) pending",
                         answer.alerts.firing > 0 ? .red : nil))
                 table.row(.init("rollouts"), .init("\(answer.rollouts["running"] ?? 0) running"))
                 table.row(
                     .init("received"),
-                    .init("\(answer.ingest.metricFrames) metric frames, \(answer.ingest.logFrames) log blocks, "
-                        + "\(answer.ingest.bytes) bytes, \(answer.ingest.duplicates) duplicates dropped"))
+                    .init(
+                        "\(answer.ingest.metricFrames) metric frames, \(answer.ingest.logFrames) log blocks, "
+                            + "\(answer.ingest.bytes) bytes, \(answer.ingest.duplicates) duplicates dropped"))
                 var lines = table.lines(session.terminal)
                 if answer.warmingUp {
                     lines.append("The coordinator has just started: hosts are shown as last known until they report.")
@@ -124,7 +127,8 @@ package struct HostsVerb: AsyncParsableCommand {
                 let session = try Session(options)
                 let data = try await session.api.send("POST", "/v1/hosts/\(APIClient.encoded(id))/revoke")
                 Output.line(
-                    session.isJSON ? String(decoding: data, as: UTF8.self)
+                    session.isJSON
+                        ? String(decoding: data, as: UTF8.self)
                         : "\(id) is revoked. To let it back in, make a new token: muster token create --host NAME")
             }
         }

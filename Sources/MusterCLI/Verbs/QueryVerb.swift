@@ -11,7 +11,8 @@ package struct QueryVerb: AsyncParsableCommand {
               muster query 'node_filesystem_avail_bytes{mountpoint="/"} < 1e9'
               muster query 'container_memory_rss{service="web"}' --range 5m --step 10s
             """)
-    @Argument(help: "A selector such as name{label=\"value\"}, optionally followed by a comparison.") var expression: String
+    @Argument(help: "A selector such as name{label=\"value\"}, optionally followed by a comparison.") var expression:
+        String
     @Option(help: "The last so much time instead of now.", transform: parseDuration) var range: Duration?
     @Option(help: "The distance between the points of --range.", transform: parseDuration) var step: Duration?
     @OptionGroup var options: CommonOptions

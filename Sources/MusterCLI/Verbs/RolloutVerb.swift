@@ -135,7 +135,8 @@ package struct RolloutVerb: AsyncParsableCommand {
                     for line in table.lines(session.terminal) { Output.line(line) }
                     for warning in plan.warnings { Output.line("Note: \(warning)") }
                     Output.line(
-                        plan.changes == 0 ? "Nothing to do." : "\(plan.changes) to change. Run it: muster rollout run \(file)")
+                        plan.changes == 0
+                            ? "Nothing to do." : "\(plan.changes) to change. Run it: muster rollout run \(file)")
                 }
                 if plan.changes > 0 { throw Ending.planHasChanges.exitCode }
             }
@@ -158,7 +159,8 @@ package struct RolloutVerb: AsyncParsableCommand {
                     contentType: "application/yaml")
                 let started: Started = try APIClient.decode(data)
                 Output.line(
-                    session.isJSON ? String(decoding: data, as: UTF8.self)
+                    session.isJSON
+                        ? String(decoding: data, as: UTF8.self)
                         : "\(started.id) has started. Follow it: muster rollout watch \(started.id)")
                 if watch { try await RolloutVerb.watch(started.id, session) }
             }

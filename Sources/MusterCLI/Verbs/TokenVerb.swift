@@ -54,7 +54,8 @@ package struct TokenVerb: AsyncParsableCommand {
                 let session = try Session(options)
                 let request = Request(
                     kind: host == nil ? "api" : "join", host: host, name: name, role: role, ttl: ttl?.shortText)
-                let data = try await session.api.send("POST", "/v1/tokens", body: Array(try JSONEncoder().encode(request)))
+                let data = try await session.api.send(
+                    "POST", "/v1/tokens", body: Array(try JSONEncoder().encode(request)))
                 guard !session.isJSON else { return Output.line(String(decoding: data, as: UTF8.self)) }
                 let answer: Answer = try APIClient.decode(data)
                 Output.line(answer.token)
@@ -67,7 +68,8 @@ package struct TokenVerb: AsyncParsableCommand {
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "list", abstract: "List tokens, never their secrets.", discussion: "Example:\n  muster token list")
+            commandName: "list", abstract: "List tokens, never their secrets.",
+            discussion: "Example:\n  muster token list")
         @OptionGroup var options: CommonOptions
 
         struct Token: Decodable, Sendable {
@@ -97,7 +99,8 @@ package struct TokenVerb: AsyncParsableCommand {
 
     struct Revoke: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "revoke", abstract: "End a token now.", discussion: "Example:\n  muster token revoke t-4f2a9c01")
+            commandName: "revoke", abstract: "End a token now.",
+            discussion: "Example:\n  muster token revoke t-4f2a9c01")
         @Argument(help: "The token's id, from `muster token list`.") var id: String
         @OptionGroup var options: CommonOptions
 

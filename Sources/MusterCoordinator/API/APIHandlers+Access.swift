@@ -59,9 +59,12 @@ extension APIHandlers {
     }
 
     private static func refusal(_ error: JoinError, _ name: String, _ call: APICall, _ logger: Logger) -> APIError {
-        logger.warning("enrolment refused", metadata: [
-            "hostName": "\(name.prefix(Limits.nameBytes))", "address": "\(call.remoteAddress)", "reason": "\(error)",
-        ])
+        logger.warning(
+            "enrolment refused",
+            metadata: [
+                "hostName": "\(name.prefix(Limits.nameBytes))", "address": "\(call.remoteAddress)",
+                "reason": "\(error)",
+            ])
         return switch error {
         case .storage: APIError(500, "storage", "\(error)", hint: "look at the coordinator's log")
         case .unknownToken, .otherHost, .revoked: APIError(403, "join_refused", "\(error)")
@@ -120,7 +123,8 @@ extension APIHandlers {
             let (token, expires) = try await authority.createToken(
                 hostName: host, lifetime: lifetime ?? HostAuthority.tokenLifetime, now: clock.now)
             logger.notice("join token made", metadata: ["host": "\(host)", "expires": "\(expires)"])
-            return CreatedToken(id: "join-\(token.secretHash.prefix(12))", token: token.text, expiresAt: expires.description)
+            return CreatedToken(
+                id: "join-\(token.secretHash.prefix(12))", token: token.text, expiresAt: expires.description)
         case "api":
             guard let role = body.role.flatMap(Role.init(rawValue:)) else {
                 throw APIError.badRequest(

@@ -33,7 +33,9 @@ extension APIHandlers {
 
     private func parsed(_ call: APICall) throws(APIError) -> Query {
         guard let text = call.query["query"] else { throw .badRequest("query is missing", hint: "query=node_load1") }
-        do throws(QueryError) { return try Query(text, compiler: RE2Compiler()) } catch { throw .badRequest("\(error)") }
+        do throws(QueryError) { return try Query(text, compiler: RE2Compiler()) } catch {
+            throw .badRequest("\(error)")
+        }
     }
 
     /// Seconds since 1970 with an optional fraction, as in Prometheus's API.
@@ -47,7 +49,8 @@ extension APIHandlers {
 
     /// A duration, or seconds as Prometheus's clients send them.
     private static func step(_ call: APICall) throws(APIError) -> Duration? {
-        if let text = call.query["step"], let seconds = Double(text), seconds.isFinite, (0.001...1e9).contains(seconds) {
+        if let text = call.query["step"], let seconds = Double(text), seconds.isFinite, (0.001...1e9).contains(seconds)
+        {
             return .milliseconds(Int64((seconds * 1_000).rounded()))
         }
         return try duration("step", call)
@@ -65,14 +68,16 @@ extension APIHandlers {
         }
         let found = try await ingest.logs.search(question)
         let entries = question.direction == .backward ? found.reversed() : found
-        return AsyncStream { continuation in
+        return AsyncStream(bufferingPolicy: .bufferingOldest(Self.bufferedLines)) { continuation in
             for entry in entries { continuation.yield(LogLineJSON.line(entry)) }
             guard let following else { return continuation.finish() }
             let told = Set(entries.suffix(Self.overlapEntries).map(LogLineJSON.line))
             let task = Task {
                 for await entry in following {
                     let line = LogLineJSON.line(entry)
-                    if !told.contains(line) { continuation.yield(line) }
+                    guard !told.contains(line) else { continue }
+                    // A reader that lags so far behind is cut off rather than shown a stream with holes.
+                    guard case .enqueued = continuation.yield(line) else { break }
                 }
                 continuation.finish()
             }
@@ -80,6 +85,8 @@ extension APIHandlers {
         }
     }
 
+    /// Lines that may wait for a slow reader.
+    private static let bufferedLines = logLimitMax + LogStore.followerEntries
     /// How many of the newest found lines may come again from the live stream.
     private static let overlapEntries = 2_000
 
@@ -95,7 +102,8 @@ extension APIHandlers {
         let since = try Self.duration("since", call) ?? .minutes(10)
         let limit = call.query["limit"].map { Int($0) ?? 0 } ?? 1_000
         guard (1...Self.logLimitMax).contains(limit) else {
-            throw .badRequest("limit is \"\(call.query["limit"] ?? "")\"", hint: "a number from 1 to \(Self.logLimitMax)")
+            throw .badRequest(
+                "limit is \"\(call.query["limit"] ?? "")\"", hint: "a number from 1 to \(Self.logLimitMax)")
         }
         return LogQuestion(
             matchers: matchers, contains: Array((call.query["contains"] ?? "").utf8),

@@ -2,8 +2,8 @@ import Foundation
 import Logging
 import MusterAlerts
 import MusterCatalog
-import MusterLogs
 import MusterHealth
+import MusterLogs
 import MusterModel
 import MusterPattern
 import MusterQuery
@@ -155,7 +155,9 @@ struct APIHandlers: Sendable {
             throw .badRequest("\"\(call.id)\" is no service name", hint: "letters, digits, dot, dash and underscore")
         }
         if let text = call.query["version"] {
-            guard let version = UInt64(text) else { throw .badRequest("version is \"\(text)\"", hint: "a whole number") }
+            guard let version = UInt64(text) else {
+                throw .badRequest("version is \"\(text)\"", hint: "a whole number")
+            }
             let wait = min(try Self.duration("wait", call) ?? .zero, Self.waitMax)
             let end = await fleet.routeChanged(service, from: version, wait: wait, now: clock.now)
             if case .refused(let reason) = end { throw APIError(503, "overloaded", reason) }

@@ -143,7 +143,9 @@ struct APIServer {
             Response(
                 status: .ok, headers: [.contentType: "application/x-ndjson", .cacheControl: "no-store"],
                 body: .init { writer in
-                    for try await line in lines { try await writer.write(ByteBuffer(bytes: line + [UInt8(ascii: "\n")])) }
+                    for try await line in lines {
+                        try await writer.write(ByteBuffer(bytes: line + [UInt8(ascii: "\n")]))
+                    }
                     try await writer.finish(nil)
                 })
         }

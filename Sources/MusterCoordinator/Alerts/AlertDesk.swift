@@ -60,7 +60,8 @@ final class AlertDesk: Sendable {
     var alerts: [AlertListing] { listing.withLock { $0 } }
 
     func acknowledge(_ fingerprint: Fingerprint, by person: String) async throws(APIError) {
-        let result = await withCheckedContinuation { (continuation: CheckedContinuation<Result<Void, APIError>, Never>) in
+        let result = await withCheckedContinuation {
+            (continuation: CheckedContinuation<Result<Void, APIError>, Never>) in
             let outcome = inbox.yield(
                 .acknowledge(fingerprint, by: person) { continuation.resume(returning: $0) })
             guard case .enqueued = outcome else {
@@ -116,9 +117,11 @@ final class AlertDesk: Sendable {
         let outage = alive.map { now - Instant(milliseconds: $0) } ?? .zero
         rules.restored(records, outage: max(.zero, outage), now: now)
         if !records.isEmpty || !groups.isEmpty {
-            logger.info("alerts restored", metadata: [
-                "rules": "\(records.count)", "groups": "\(groups.count)", "outage": "\(outage.shortText)",
-            ])
+            logger.info(
+                "alerts restored",
+                metadata: [
+                    "rules": "\(records.count)", "groups": "\(groups.count)", "outage": "\(outage.shortText)",
+                ])
         }
         return Machines(
             rules: rules, groups: AlertGroups(config, restoring: groups), reconcileAt: now + Self.reconcileInterval)
@@ -142,10 +145,11 @@ final class AlertDesk: Sendable {
         var notifications: [AlertGroups.Notification] = []
         for rule in machines.rules.due(now: now) {
             let effect = evaluate(rule, &machines.rules, now)
-            await persist(effect.persist.map { record in
-                let key = Self.key("alert-rule", record.rule)
-                return record.active.isEmpty ? .delete(key) : Self.put(key, record)
-            })
+            await persist(
+                effect.persist.map { record in
+                    let key = Self.key("alert-rule", record.rule)
+                    return record.active.isEmpty ? .delete(key) : Self.put(key, record)
+                })
             notifications += await perform(machines.groups.alertsChanged(effect.alerts, now: now))
         }
         if now >= machines.reconcileAt {
@@ -199,16 +203,19 @@ final class AlertDesk: Sendable {
     // MARK: Acting
 
     private func perform(_ effect: AlertGroups.Effect) async -> [AlertGroups.Notification] {
-        await persist(effect.persist.map { change in
-            switch change {
-            case .put(let group): Self.put(Self.key("alert-group", group.key), group)
-            case .remove(let key): .delete(Self.key("alert-group", key))
-            }
-        })
+        await persist(
+            effect.persist.map { change in
+                switch change {
+                case .put(let group): Self.put(Self.key("alert-group", group.key), group)
+                case .remove(let key): .delete(Self.key("alert-group", key))
+                }
+            })
         for letter in effect.deadLetters {
-            logger.error("notification given up", metadata: [
-                "notification": "\(letter.id)", "receiver": "\(letter.receiver)", "reason": "\(letter.reason)",
-            ])
+            logger.error(
+                "notification given up",
+                metadata: [
+                    "notification": "\(letter.id)", "receiver": "\(letter.receiver)", "reason": "\(letter.reason)",
+                ])
         }
         return effect.send
     }
@@ -231,16 +238,20 @@ final class AlertDesk: Sendable {
     private func deliver(_ notification: AlertGroups.Notification) async -> Event {
         do throws(WebhookFailure) {
             try await webhooks.send(notification.message, to: notification.url)
-            logger.info("notification delivered", metadata: [
-                "notification": "\(notification.id)", "receiver": "\(notification.receiver)",
-                "level": "\(notification.level)", "status": "\(notification.message.status.rawValue)",
-            ])
+            logger.info(
+                "notification delivered",
+                metadata: [
+                    "notification": "\(notification.id)", "receiver": "\(notification.receiver)",
+                    "level": "\(notification.level)", "status": "\(notification.message.status.rawValue)",
+                ])
             return .delivered(notification.id)
         } catch {
-            logger.warning("notification not delivered", metadata: [
-                "notification": "\(notification.id)", "receiver": "\(notification.receiver)",
-                "attempt": "\(notification.attempt)", "reason": "\(error.reason)",
-            ])
+            logger.warning(
+                "notification not delivered",
+                metadata: [
+                    "notification": "\(notification.id)", "receiver": "\(notification.receiver)",
+                    "attempt": "\(notification.attempt)", "reason": "\(error.reason)",
+                ])
             return .failed(notification.id, reason: error.reason, isPermanent: error.isPermanent)
         }
     }

@@ -24,7 +24,8 @@ enum JoinError: Error, Equatable, CustomStringConvertible {
             "the token is for host \"\(expected)\" and this is \"\(actual)\"; make one for this host: "
                 + "muster token create --host \(actual)"
         case .badRequest(let reason): "the signing request cannot be used: \(reason)"
-        case .revoked(let host): "host \(host) is revoked; enrol it again with a new token: muster token create --host NAME"
+        case .revoked(let host):
+            "host \(host) is revoked; enrol it again with a new token: muster token create --host NAME"
         case .unknownHost(let host): "host \(host) was never enrolled here"
         case .storage(let reason): "the coordinator could not store it: \(reason)"
         }
@@ -73,7 +74,9 @@ final class HostAuthority: Sendable {
     // MARK: Joining
 
     /// A token with which one host of this name may join once. Only its hash is stored.
-    func createToken(hostName: String, lifetime: Duration, now: Instant) async throws -> (token: JoinToken, expires: Instant) {
+    func createToken(hostName: String, lifetime: Duration, now: Instant) async throws -> (
+        token: JoinToken, expires: Instant
+    ) {
         let token = JoinToken(pin: authority.pin)
         let expires = now + min(lifetime, Self.tokenLifetimeMax)
         let record = try JSONEncoder().encode(Join(hostName: hostName, expiresAt: expires.milliseconds))
@@ -128,7 +131,8 @@ final class HostAuthority: Sendable {
     private func unusedID(for name: String) async throws -> HostID {
         for number in 1...Self.namesPerHost {
             guard let id = HostID(number == 1 ? name : "\(name)-\(number)") else {
-                throw JoinError.badRequest("the host name \"\(name)\" may only have letters, digits, dot, dash and underscore")
+                throw JoinError.badRequest(
+                    "the host name \"\(name)\" may only have letters, digits, dot, dash and underscore")
             }
             if try await store.get("identity/\(id)") == nil { return id }
         }

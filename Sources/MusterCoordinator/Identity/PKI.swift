@@ -38,23 +38,24 @@ package enum PKI {
             try FileManager.default.createDirectory(
                 atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         }
+        let io = SystemFileIO()
         let clock = MachineClock()
         let authority = try CertificateAuthority.create(now: clock.now)
-        try write(authority.privatePEM, to: pki + "/ca.key", mode: 0o600)
+        try WholeFile.write(authority.privatePEM, to: pki + "/ca.key", io: io)
         let store = try await SQLiteControlStore(path: directory + "/control.sqlite")
         let token = try await TokenBook.open(store).create(
             name: "pki-init", role: .admin, lifetime: TokenBook.lifetimeMax, now: clock.now)
         try store.close()
         let contextPath = directory + "/context.json"
-        try write(
+        try WholeFile.write(
             try context(address: dialable(request.api), authority: try authority.certificate.pem, token: token.token),
-            to: contextPath, mode: 0o600)
+            to: contextPath, io: io)
         let configPath = directory + "/muster.yaml"
         if !FileManager.default.fileExists(atPath: configPath) {
-            try write(configuration(request, directory), to: configPath, mode: 0o600)
+            try WholeFile.write(configuration(request, directory), to: configPath, io: io)
         }
         // Last, because its presence says that everything before it is there.
-        try write(try authority.certificate.pem, to: pki + "/ca.crt", mode: 0o644)
+        try WholeFile.write(try authority.certificate.pem, to: pki + "/ca.crt", io: io)
         return Made(configPath: configPath, contextPath: contextPath, pin: authority.pin.hex)
     }
 
@@ -71,7 +72,8 @@ package enum PKI {
             throw CoordinatorError("others may read \(pki)/ca.key", hint: "chmod 600 \(pki)/ca.key")
         }
         return try CertificateAuthority(
-            certificatePEM: String(decoding: certificate, as: UTF8.self), privatePEM: String(decoding: key, as: UTF8.self))
+            certificatePEM: String(decoding: certificate, as: UTF8.self),
+            privatePEM: String(decoding: key, as: UTF8.self))
     }
 
     private static func absolute(_ path: String) -> String { URL(fileURLWithPath: path).standardizedFileURL.path }
@@ -106,17 +108,6 @@ package enum PKI {
         rules: ["\(directory)/rules/*.yaml"]
 
         """
-    }
-
-    /// The file never exists with other permissions, and never half written.
-    private static func write(_ text: String, to path: String, mode: Int) throws {
-        let temporary = path + ".new"
-        try? FileManager.default.removeItem(atPath: temporary)
-        guard
-            FileManager.default.createFile(
-                atPath: temporary, contents: Data(text.utf8), attributes: [.posixPermissions: mode])
-        else { throw CoordinatorError("\(temporary) cannot be written", hint: "check the folder's permissions and space") }
-        _ = try FileManager.default.replaceItemAt(URL(fileURLWithPath: path), withItemAt: URL(fileURLWithPath: temporary))
     }
 }
 

@@ -98,7 +98,8 @@ final class Ingest: Sendable {
         logger.info(
             "telemetry restored",
             metadata: [
-                "metricFrames": "\(frames.records)", "series": "\(metrics.seriesCount)", "logBlocks": "\(blocks.records)",
+                "metricFrames": "\(frames.records)", "series": "\(metrics.seriesCount)",
+                "logBlocks": "\(blocks.records)",
                 "streams": "\(durable.count)",
             ])
     }

@@ -57,7 +57,8 @@ final class MetricStore: Sendable {
 }
 
 extension MetricStore: SeriesSource {
-    func select(_ matchers: [LabelMatcher], from: Int64, to: Int64, maxSeries: Int, maxSamples: Int) -> [SeriesSamples] {
+    func select(_ matchers: [LabelMatcher], from: Int64, to: Int64, maxSeries: Int, maxSamples: Int) -> [SeriesSamples]
+    {
         state.withLock {
             $0.hot.select(matchers, from: from, to: to, maxSeries: maxSeries, maxSamples: maxSamples)
         }

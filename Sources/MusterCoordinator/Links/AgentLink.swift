@@ -67,7 +67,8 @@ final class AgentLink: Sendable {
             return "the agent closed the connection"
         } catch let error as WireError {
             logger.warning(
-                "link closed", metadata: ["host": "\(host)", "peer": "\(connection.remoteAddress)", "reason": "\(error)"])
+                "link closed",
+                metadata: ["host": "\(host)", "peer": "\(connection.remoteAddress)", "reason": "\(error)"])
             await send([.refuse(error.refusal)])
             return "\(error)"
         } catch {
@@ -110,7 +111,8 @@ final class AgentLink: Sendable {
             effect = try received(frame, now: now)
         } catch {
             logger.warning(
-                "link closed", metadata: ["host": "\(host)", "peer": "\(connection.remoteAddress)", "reason": "\(error)"])
+                "link closed",
+                metadata: ["host": "\(host)", "peer": "\(connection.remoteAddress)", "reason": "\(error)"])
             await send([.refuse(error.refusal)])
             return false
         }
@@ -162,7 +164,8 @@ final class AgentLink: Sendable {
         guard let key = state.withLock({ $0.key }) else { return false }
         switch frame.class {
         case .metrics, .logs:
-            let admission = hub.ingest.frameReceived(frame, of: key, now: now) { [weak self] in self?.stored(frame, $0) }
+            let admission = hub.ingest.frameReceived(frame, of: key, now: now) { [weak self] in self?.stored(frame, $0)
+            }
             guard admission == .refused else { return true }
             hub.ingest.marks.with(key) { $0.storeFailed(frame.class) }
             await refuse(Refusal(.overloaded, "the coordinator's disk does not keep up; send again later"))
@@ -183,14 +186,18 @@ final class AgentLink: Sendable {
         switch outcome {
         case .durable: break
         case .keyframeNeeded(let reason):
-            logger.notice("metric stream cannot be read further; asked for a keyframe", metadata: [
-                "host": "\(host)", "sequence": "\(frame.sequence)", "reason": "\(reason)",
-            ])
+            logger.notice(
+                "metric stream cannot be read further; asked for a keyframe",
+                metadata: [
+                    "host": "\(host)", "sequence": "\(frame.sequence)", "reason": "\(reason)",
+                ])
             hub.requestKeyframe(self)
         case .failed(let error):
-            logger.error("a frame could not be stored", metadata: [
-                "host": "\(host)", "class": "\(frame.class)", "sequence": "\(frame.sequence)", "reason": "\(error)",
-            ])
+            logger.error(
+                "a frame could not be stored",
+                metadata: [
+                    "host": "\(host)", "class": "\(frame.class)", "sequence": "\(frame.sequence)", "reason": "\(error)",
+                ])
             connection.close("the coordinator could not store a frame: \(error)")
         }
         ackSignal.yield()

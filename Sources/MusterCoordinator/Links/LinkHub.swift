@@ -21,7 +21,8 @@ final class LinkHub: Sendable {
     private static let askAgainAfter = Duration.seconds(2)
 
     init(
-        clock: MachineClock, ingest: Ingest, fleet: Fleet, authority: HostAuthority, rollouts: RolloutDesk, logger: Logger
+        clock: MachineClock, ingest: Ingest, fleet: Fleet, authority: HostAuthority, rollouts: RolloutDesk,
+        logger: Logger
     ) {
         self.clock = clock
         self.ingest = ingest
@@ -57,9 +58,11 @@ final class LinkHub: Sendable {
             return links[link.host]
         }
         fleet.connected(link.host, now: now)
-        logger.info("agent connected", metadata: [
-            "host": "\(link.host)", "boot": "\(hello.boot)", "version": "\(hello.agentVersion)",
-        ])
+        logger.info(
+            "agent connected",
+            metadata: [
+                "host": "\(link.host)", "boot": "\(hello.boot)", "version": "\(hello.agentVersion)",
+            ])
         if let older {
             older.end(Refusal(.superseded, "a newer connection of this host took over"))
         }
@@ -134,9 +137,11 @@ final class LinkHub: Sendable {
 
     private func snapshotReceived(_ snapshot: HostSnapshot, payload: [UInt8], link: AgentLink, now: Instant) {
         guard snapshot.host == link.host else {
-            logger.warning("snapshot of another host ignored", metadata: [
-                "host": "\(link.host)", "claimed": "\(snapshot.host)",
-            ])
+            logger.warning(
+                "snapshot of another host ignored",
+                metadata: [
+                    "host": "\(link.host)", "claimed": "\(snapshot.host)",
+                ])
             return
         }
         do {

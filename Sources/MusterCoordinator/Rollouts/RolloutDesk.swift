@@ -117,7 +117,8 @@ final class RolloutDesk: Sendable {
     }
 
     private func asking<Value: Sendable>(_ event: (@escaping Reply<Value>) -> Event) async throws(APIError) -> Value {
-        let result = await withCheckedContinuation { (continuation: CheckedContinuation<Result<Value, APIError>, Never>) in
+        let result = await withCheckedContinuation {
+            (continuation: CheckedContinuation<Result<Value, APIError>, Never>) in
             let outcome = inbox.yield(event { continuation.resume(returning: $0) })
             guard case .enqueued = outcome else {
                 continuation.resume(returning: .failure(APIError(503, "overloaded", "too much waits to be decided")))
@@ -198,10 +199,12 @@ final class RolloutDesk: Sendable {
         let effect = event(&rollout)
         rollouts[id] = rollout
         if rollout.state != before {
-            logger.info("rollout changed", metadata: [
-                "rollout": "\(id)", "from": "\(before.rawValue)", "to": "\(rollout.state.rawValue)",
-                "reason": "\(rollout.reason)",
-            ])
+            logger.info(
+                "rollout changed",
+                metadata: [
+                    "rollout": "\(id)", "from": "\(before.rawValue)", "to": "\(rollout.state.rawValue)",
+                    "reason": "\(rollout.reason)",
+                ])
         }
         await perform(effect, rollout)
     }
@@ -295,7 +298,8 @@ final class RolloutDesk: Sendable {
     }
 
     private func reported(
-        _ key: StepKey, _ report: StepReport, _ host: HostID, _ rollouts: inout [RolloutID: Rollout], _ reply: Reply<Void>
+        _ key: StepKey, _ report: StepReport, _ host: HostID, _ rollouts: inout [RolloutID: Rollout],
+        _ reply: Reply<Void>
     ) async {
         let now = clock.now
         // A report about a rollout that is forgotten, or of a host that is not part of it, says nothing: it is taken so
@@ -315,7 +319,9 @@ final class RolloutDesk: Sendable {
     private func looked(at host: HostID, _ rollouts: inout [RolloutID: Rollout], _ now: Instant) async {
         guard let snapshot = fleet.snapshot(of: host) else { return }
         for id in rollouts.keys.sorted() {
-            guard let rollout = rollouts[id], !rollout.isSettled, rollout.hostState(of: host) == .succeeded else { continue }
+            guard let rollout = rollouts[id], !rollout.isSettled, rollout.hostState(of: host) == .succeeded else {
+                continue
+            }
             let targets = snapshot.containers.filter { container in
                 !container.name.contains(RolloutPlan.parkedMark)
                     && rollout.plan.spec.select.allSatisfy { container.labels[$0.key] == $0.value }
@@ -341,9 +347,11 @@ final class RolloutDesk: Sendable {
         }
         guard let send = sender.withLock({ $0 }) else { return }
         for step in effect.send where !send(step) {
-            logger.notice("step not sent; it is sent again when the host is back", metadata: [
-                "rollout": "\(step.rollout)", "step": "\(step.step)", "host": "\(step.host)",
-            ])
+            logger.notice(
+                "step not sent; it is sent again when the host is back",
+                metadata: [
+                    "rollout": "\(step.rollout)", "step": "\(step.step)", "host": "\(step.host)",
+                ])
         }
     }
 
