@@ -92,7 +92,7 @@ let package = Package(
         .target(
             name: "CMusterRE2", path: "Sources/CMusterRE2", linkerSettings: [.linkedLibrary("re2")]),
 
-        driver("MusterTransport", nio + [log, "MusterWire", "CMusterOpenSSL", "CMusterZlib"]),
+        driver("MusterTransport", nio + [log, "CMusterOpenSSL", "CMusterZlib"]),
         driver("MusterStore", []),
         driver("MusterControlStore", [.product(name: "GRDB", package: "GRDB.swift")]),
         driver("MusterHost", nio + [log, "MusterLogs", "MusterHealth", "MusterRollouts"]),
@@ -147,8 +147,8 @@ let package = Package(
         tests("MusterRoutingTests", ["MusterRouting"]),
         tests("MusterAlertsTests", ["MusterAlerts"]),
         tests("MusterRolloutsTests", ["MusterRollouts"]),
-        tests("MusterConfigTests", ["MusterConfig", "MusterYAML"]),
-        tests("MusterTransportTests", nio + ["MusterTransport", "MusterWire"]),
+        tests("MusterConfigTests", ["MusterAlerts", "MusterConfig", "MusterPattern", "MusterRollouts", "MusterYAML"]),
+        tests("MusterTransportTests", nio + ["MusterTransport"]),
         tests("MusterStoreTests", ["MusterStore"]),
         tests("MusterControlStoreTests", ["MusterControlStore"]),
         tests("MusterHostTests", nio + ["MusterHost", "MusterLogs", "MusterRollouts", "MusterTransport"]),

@@ -19,6 +19,7 @@ package struct AgentOptions: Sendable {
     package init(configPath: String) { self.configPath = configPath }
 }
 
+/// The agent of one host, from its configuration to its end.
 package enum Agent {
     package static let version = "0.1.0"
 

@@ -72,8 +72,10 @@ final class CertificateKeeper: Sendable {
             guard credentials.chain.first?.identity?.host == old.host else {
                 throw AgentError("the new certificate is not for host \(old.host)")
             }
-            try HostIdentity.save(key: key, chain: chain, authority: nil, in: store.directory, io: store.io)
             let new = HostIdentity(host: old.host, credentials: credentials, authority: old.authority)
+            // An answer to an earlier question is for another key: stored, it would shut this host out for good.
+            _ = try new.context()
+            try HostIdentity.save(key: key, chain: chain, authority: nil, in: store.directory, io: store.io)
             state.withLock { $0 = State(identity: new, dueAt: Self.dueAt(new), asked: nil) }
             logger.info("certificate renewed", metadata: ["until": "\(new.certificate?.notAfter ?? .distantPast)"])
             uplink.reconnectNow()

@@ -43,8 +43,8 @@ package enum Enrolment {
         var error: Content
     }
 
-    /// The id the coordinator gave this host. The token pins the authority: nothing else is trusted, and nothing is sent
-    /// before the coordinator has shown a certificate of it.
+    /// The id the coordinator gave this host. The token pins the authority: nothing else is trusted, and nothing is
+    /// sent before the coordinator has shown a certificate of it.
     package static func enroll(_ request: Request) async throws -> HostID {
         let token: JoinToken
         do throws(CertificateError) {
@@ -96,6 +96,11 @@ package enum Enrolment {
             throw AgentError(
                 "the coordinator refused: \(refusal?.error.message ?? "HTTP status \(response.status)")")
         }
-        return try JSONDecoder().decode(Answer.self, from: Data(response.body))
+        guard let answer = try? JSONDecoder().decode(Answer.self, from: Data(response.body)) else {
+            throw AgentError(
+                "the coordinator's answer is not what this version expects",
+                hint: "use a muster-agent of the coordinator's version")
+        }
+        return answer
     }
 }

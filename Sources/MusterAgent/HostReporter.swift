@@ -8,8 +8,8 @@ import MusterTransport
 import MusterWire
 import Synchronization
 
-/// What this host is and offers: watches containers, runs checks, and sends a whole snapshot whenever something changed.
-/// The same observation tells the tailer which files to read and the metrics loop which cgroups to measure.
+/// What this host is and offers: watches containers, runs checks, and sends a whole snapshot whenever something
+/// changed. The same observation tells the tailer which files to read and the metrics loop which cgroups to measure.
 final class HostReporter: Sendable {
     /// Changes that come together are sent together.
     static let debounce = Duration.milliseconds(20)

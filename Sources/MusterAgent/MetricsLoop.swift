@@ -5,8 +5,8 @@ import MusterSeries
 import MusterTransport
 import Synchronization
 
-/// Measures on the grid of its interval and puts frames on the uplink. A tick that is late is taken late and stamped with
-/// its place on the grid; a tick that is missed altogether stays missing.
+/// Measures on the grid of its interval and puts frames on the uplink. A tick that is late is taken late and stamped
+/// with its place on the grid; a tick that is missed altogether stays missing.
 final class MetricsLoop: Sendable {
     /// A new dictionary now and then, so that whoever reads from the middle of the stream finds a beginning.
     static let epochInterval = Duration.minutes(5)

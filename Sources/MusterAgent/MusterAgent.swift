@@ -5,5 +5,6 @@
 //     HostReporter  containers, checks ----------> snapshot -+
 //     StepRunner    rollout steps <--> journal --> reports --+
 //
-// `Uplink` owns what waits to be acknowledged and the connection; everything else puts frames in and is told what became
-// durable. What survives a crash is in the state directory: identity, boot and sequence ceilings, cursors, spool, steps.
+// `Uplink` owns what waits to be acknowledged and the connection; everything else puts frames in and is told what
+// became durable. What survives a crash is in the state directory: identity, boot and sequence ceilings, cursors,
+// spool, steps.

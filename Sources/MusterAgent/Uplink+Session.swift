@@ -13,8 +13,8 @@ extension Uplink {
         case staleLineage(String)
     }
 
-    /// Dials and serves connections until the task is cancelled or the lineage is over; then says why. `context` is asked
-    /// before each dial, because certificates are renewed.
+    /// Dials and serves connections until the task is cancelled or the lineage is over; then says why. `context` is
+    /// asked before each dial, because certificates are renewed.
     func run(
         addresses: [LinkAddress], dialer: @Sendable () throws -> LinkDialer
     ) async -> String {
@@ -29,7 +29,7 @@ extension Uplink {
             let ending: Ending
             do {
                 let connection = try await dialer().dial(address)
-                ending = await serve(connection) { reconnect.welcomed(now: clock.now) }
+                ending = await serve(connection) { reconnect.welcomed(now: $0) }
             } catch {
                 ending = .reconnect(.lost, reason: "\(error)")
             }
@@ -59,7 +59,7 @@ extension Uplink {
     /// Ends the connection so that the next one uses the new certificate.
     func reconnectNow() {
         let connection = state.withLock { state in
-            state.isReplanned = true
+            state.isReplanned = state.connection != nil
             return state.connection
         }
         connection?.close("the certificate was renewed")
@@ -67,12 +67,15 @@ extension Uplink {
 
     // MARK: One connection
 
-    private func serve(_ connection: LinkConnection, welcomed: () -> Void) async -> Ending {
+    /// `welcomed` hears when the coordinator welcomed the agent, if it did.
+    private func serve(_ connection: LinkConnection, welcomed: (Instant) -> Void) async -> Ending {
+        // Before the session: from its welcome on the writer reads the spool, which then stands at its beginning.
+        for name in TrafficClass.allCases { spool.rewind(name) }
         let hello = state.withLock { state in
             Hello(
                 host: host, boot: state.boot.id, agentVersion: Agent.version,
                 nextSequences: PerClass { name in
-                    name == .logs ? state.outbound.state(.logs).acknowledged + 1 : state.reservations[name].nextUnused
+                    name == .logs ? state.logNumbersUsed + 1 : state.reservations[name].nextUnused
                 })
         }
         let effect = state.withLock { state in
@@ -94,15 +97,16 @@ extension Uplink {
             connection.close("the session ended")
             return first ?? .reconnect(.lost, reason: "\(connection.end?.description ?? "the connection was lost")")
         }
-        let (wasEstablished, isPlanned) = state.withLock { state in
-            let wasEstablished = state.session?.isEstablished ?? false || state.outbound.isUp
+        let (welcomedAt, isPlanned) = state.withLock { state in
+            let welcomedAt = state.welcomedAt
             state.session?.linkClosed(outbound: &state.outbound, now: clock.now)
             state.session = nil
             state.connection = nil
+            state.welcomedAt = nil
             defer { state.isReplanned = false }
-            return (wasEstablished, state.isReplanned)
+            return (welcomedAt, state.isReplanned)
         }
-        if wasEstablished { welcomed() }
+        if let welcomedAt { welcomed(welcomedAt) }
         if isPlanned { return .reconnect(.planned, reason: "the certificate was renewed") }
         return ending
     }
@@ -151,15 +155,17 @@ extension Uplink {
     }
 
     private func established(_ welcome: Welcome) {
-        state.withLock { $0.counters.connects += 1 }
-        for name in TrafficClass.allCases { spool.rewind(name) }
+        state.withLock { state in
+            state.counters.connects += 1
+            state.welcomedAt = clock.now
+        }
         logger.info("connected to the coordinator", metadata: ["durableLogs": "\(welcome.durable[.logs])"])
         listened?.welcomed(welcome)
         wake.yield()
     }
 
     private func write(_ connection: LinkConnection) async -> Ending? {
-        for await _ in wakes {
+        for await _ in wake.stream() {
             guard connection.end == nil else { return nil }
             while true {
                 readSpool()

@@ -38,9 +38,13 @@ final class Uplink: Sendable {
     struct State {
         var boot: AgentState.Boot
         var reservations: PerClass<SequenceReservation>
+        /// The highest sequence the log ledger may have used.
+        var logNumbersUsed: UInt64
         var outbound: Outbound
         var session: AgentSession?
         var connection: LinkConnection?
+        /// When this connection was welcomed.
+        var welcomedAt: Instant?
         var isReplanned = false
         var counters = Counters()
     }
@@ -52,8 +56,7 @@ final class Uplink: Sendable {
     let clock: MachineClock
     let logger: Logger
     private let listener = Mutex<(any UplinkListener)?>(nil)
-    let wakes: AsyncStream<Void>
-    let wake: AsyncStream<Void>.Continuation
+    let wake = Wake()
 
     /// `logNumbersUsed`: the highest sequence the log ledger may have used.
     init(
@@ -65,18 +68,20 @@ final class Uplink: Sendable {
         self.spool = spool
         self.clock = clock
         self.logger = logger
+        // A new boot finds what an older one left in the spool. It is sent under its own numbers, so ours are above
+        // them.
+        var handedOut: PerClass<UInt64> = PerClass { name in max(boot.ceilings[name], spool.newestSequence(name) ?? 0) }
         let reservations: PerClass<SequenceReservation> = try PerClass { (name: TrafficClass) throws(WireError) in
-            try SequenceReservation(persistedCeiling: boot.ceilings[name])
+            try SequenceReservation(persistedCeiling: handedOut[name])
         }
-        var handedOut = boot.ceilings
         // Logs are numbered by their ledger, which reserves on its own.
         handedOut[.logs] = logNumbersUsed
         var outbound = Outbound(handedOut: handedOut, now: clock.now)
         for name in TrafficClass.allCases {
             if let newest = spool.newestSequence(name) { outbound.spooled(name, through: newest) }
         }
-        state = Mutex(State(boot: boot, reservations: reservations, outbound: outbound))
-        (wakes, wake) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+        state = Mutex(
+            State(boot: boot, reservations: reservations, logNumbersUsed: logNumbersUsed, outbound: outbound))
     }
 
     func listens(_ listener: some UplinkListener) { self.listener.withLock { $0 = listener } }
@@ -92,29 +97,41 @@ final class Uplink: Sendable {
     /// Numbers a frame and takes it over. False when it was dropped; that is counted and the listener knows.
     @discardableResult
     func enqueue(_ name: TrafficClass, codec: UInt8, payload: [UInt8]) -> Bool {
-        let sequence: UInt64
+        let effect: EnqueueEffect
         do throws(StoreError) {
-            sequence = try nextSequence(name)
+            // Numbered and queued in one step: of two callers the one with the higher number must not be first.
+            effect = try state.withLock { state throws(StoreError) in
+                let sequence = try nextSequence(name, &state)
+                return state.outbound.enqueue(
+                    DataFrame(class: name, sequence: sequence, codec: codec, payload: payload), now: clock.now)
+            }
         } catch {
             logger.error("frame dropped: its number could not be reserved on disk", metadata: ["reason": "\(error)"])
             count(name, .spoolFailed, 1)
             return false
         }
-        return enqueue(DataFrame(class: name, sequence: sequence, codec: codec, payload: payload))
+        return follow(effect, name)
     }
 
     /// Takes over a frame that is numbered already.
     @discardableResult
     func enqueue(_ frame: DataFrame) -> Bool {
-        let effect = state.withLock { $0.outbound.enqueue(frame, now: clock.now) }
+        let effect = state.withLock { state in
+            if frame.class == .logs { state.logNumbersUsed = max(state.logNumbersUsed, frame.sequence) }
+            return state.outbound.enqueue(frame, now: clock.now)
+        }
+        return follow(effect, frame.class)
+    }
+
+    private func follow(_ effect: EnqueueEffect, _ name: TrafficClass) -> Bool {
         defer { wake.yield() }
         switch effect {
         case .queued, .alreadyDurable: return true
         case .spill(let frames):
-            spill(frame.class, frames)
+            spill(name, frames)
             return true
         case .dropped(let reason):
-            count(frame.class, reason, 1)
+            count(name, reason, 1)
             return false
         }
     }
@@ -123,15 +140,18 @@ final class Uplink: Sendable {
         state.withLock { $0.outbound.hasRoom(name, payloadBytes: payloadBytes) }
     }
 
-    private func nextSequence(_ name: TrafficClass) throws(StoreError) -> UInt64 {
-        try state.withLock { state throws(StoreError) in
-            let next = state.reservations[name].next()
-            if let ceiling = next.persistCeiling {
-                state.boot.ceilings[name] = ceiling
-                try store.persist(state.boot)
-            }
-            return next.sequence
+    /// Changes nothing when the disk does not take the ceiling: a number is used only below one that is stored.
+    private func nextSequence(_ name: TrafficClass, _ state: inout State) throws(StoreError) -> UInt64 {
+        var reservation = state.reservations[name]
+        let next = reservation.next()
+        if let ceiling = next.persistCeiling {
+            var boot = state.boot
+            boot.ceilings[name] = ceiling
+            try store.persist(boot)
+            state.boot = boot
         }
+        state.reservations[name] = reservation
+        return next.sequence
     }
 
     // MARK: The spool
@@ -212,4 +232,20 @@ extension Uplink {
             if !own.isEmpty { spill(name, own) }
         }
     }
+}
+
+/// Tells the writer of the present connection that there is something to look at. A stream ends with the task that
+/// reads it, so each connection gets one of its own.
+final class Wake: Sendable {
+    private let continuation = Mutex<AsyncStream<Void>.Continuation?>(nil)
+
+    /// The wakes of a new connection; the first comes at once. An older stream hears nothing more.
+    func stream() -> AsyncStream<Void> {
+        let (stream, new) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        continuation.withLock { $0 = new }
+        new.yield()
+        return stream
+    }
+
+    func yield() { _ = continuation.withLock { $0 }?.yield() }
 }

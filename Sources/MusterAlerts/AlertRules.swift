@@ -244,6 +244,7 @@ package struct AlertRuleRecord: Codable, Equatable, Sendable {
     }
 }
 
+/// An alert of one rule that is pending or firing, as it is stored between evaluations.
 package struct ActiveAlert: Codable, Equatable, Sendable {
     package internal(set) var alert: Alert
     /// Since when the expression has not given a firing alert that `keep_firing_for` keeps.

@@ -53,17 +53,7 @@ package struct AlertTemplate: Equatable, Sendable {
         let prefix = "$labels."
         guard trimmed.hasPrefix(prefix) else { throw .unsupported(trimmed) }
         let name = trimmed.dropFirst(prefix.count)
-        let isName =
-            !name.isEmpty && name.first?.isNumber == false
-            && name.utf8.allSatisfy { byte in
-                switch byte {
-                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"):
-                    true
-                default: false
-                }
-            }
-        guard isName else { throw .unsupported(trimmed) }
+        guard Labels.isName(name) else { throw .unsupported(trimmed) }
         return .label(String(name))
     }
 

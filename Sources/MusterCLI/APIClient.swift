@@ -15,7 +15,7 @@ package struct APIClient: Sendable {
     /// `address` is `host:port`, or `[v6]:port`.
     package init(http: any HTTPClient, address: String, token: String) throws(CLIError) {
         guard let colon = address.lastIndex(of: ":"), let port = Int(address[address.index(after: colon)...]),
-            (1...65_535).contains(port)
+            (1...65_535).contains(port), colon > address.startIndex
         else { throw CLIError("the coordinator's address \"\(address)\" is not host:port", hint: "127.0.0.1:7444") }
         let host = address[..<colon].trimmingCharacters(in: ["[", "]"])
         self.http = http

@@ -24,7 +24,8 @@ package struct Context: Codable, Sendable {
 
     /// Throws when no file is found, a named one is absent, or the file is no context.
     package static func load(path: String?, environment: [String: String]) throws(CLIError) -> Context {
-        let named = path ?? environment["MUSTER_CONTEXT"]
+        let variable = environment["MUSTER_CONTEXT"].flatMap { $0.isEmpty ? nil : $0 }
+        let named = path ?? variable
         let paths = named.map { [$0] } ?? candidates(environment: environment)
         guard let found = paths.first(where: { FileManager.default.isReadableFile(atPath: $0) }) else {
             throw CLIError(

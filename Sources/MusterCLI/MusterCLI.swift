@@ -2,8 +2,8 @@
 //
 // Every verb follows one shape: ask the API once, then either print the answer as it came (`--json`, for programs) or
 // turn it into a table (for people). A verb says what it is waiting for when that takes more than a second, uses colour
-// only on a terminal, and ends with one of the codes in `ExitCode`. What goes wrong is one sentence that says what, where
-// and the way out; it goes to standard error, never into a table.
+// only on a terminal, and ends with one of the codes in `ExitCode`. What goes wrong is one sentence that says what,
+// where and the way out; it goes to standard error, never into a table.
 
 package import ArgumentParser
 

@@ -31,8 +31,8 @@ struct Session {
             token: context.token)
     }
 
-    /// Asks, saying so on the terminal when it takes more than a second, and prints: the answer as it came with `--json`,
-    /// what `render` makes of it otherwise.
+    /// Asks, saying so on the terminal when it takes more than a second, and prints: the answer as it came with
+    /// `--json`, what `render` makes of it otherwise.
     func show<Answer: Decodable & Sendable>(
         _ path: String, query: [(String, String?)] = [], _ type: Answer.Type = Answer.self,
         render: (Answer) -> [String]

@@ -15,7 +15,7 @@ package struct AgentConfig: Equatable, Sendable {
         package var isEnabled = true
         /// The Docker API's unix socket.
         package var socket = defaultDockerSocket
-        /// Only containers with all these labels are seen; empty sees all.
+        /// Only containers with this label are seen, at most one; empty sees all.
         package var select: [String: String] = [:]
 
         package init() {}
@@ -28,7 +28,7 @@ package struct AgentConfig: Equatable, Sendable {
     package var hostName: String?
     /// The address at which this host's instances are reached; nil lets the agent find it.
     package var advertiseAddress: String?
-    /// On everything this host sends.
+    /// Of this host, in its snapshot: for people, and for what selects hosts.
     package var labels = Labels()
     package var metrics = MetricsConfig()
     package var docker = Docker()

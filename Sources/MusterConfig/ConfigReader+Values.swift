@@ -89,17 +89,6 @@ extension ConfigReader {
     }
 
     static func isLabelName(_ name: String) -> Bool {
-        guard let first = name.utf8.first, name.utf8.count <= Limits.labelNameBytes, !name.hasPrefix("__") else {
-            return false
-        }
-        return !(UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first)
-            && name.utf8.allSatisfy { byte in
-                switch byte {
-                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"):
-                    true
-                default: false
-                }
-            }
+        Labels.isName(name) && name.utf8.count <= Limits.labelNameBytes && !name.hasPrefix("__")
     }
 }

@@ -9,7 +9,7 @@ package struct LogsConfig: Equatable, Sendable {
     }
 
     package struct File: Equatable, Sendable {
-        /// An absolute path, with `*`, `?` and `[a-z]` as wildcards.
+        /// An absolute path, with `*`, `?` and `**` (any directories) as wildcards.
         package var path: String
         package var labels: Labels
         /// The service the lines belong to.
@@ -54,7 +54,7 @@ package struct LogsConfig: Equatable, Sendable {
 extension LogsConfig.File {
     init(_ inner: ConfigReader) throws(ConfigError) {
         var reader = inner
-        _ = try reader.required("path", allowed: "an absolute path, with * ? [a-z] as wildcards")
+        _ = try reader.required("path", allowed: "an absolute path, with * ? ** as wildcards")
         path = try reader.absolutePath("path") ?? ""
         labels = try reader.seriesLabels("labels") ?? Labels()
         service = try reader.value("service", allowed: AgentConfig.nameAllowed) { text, _ in ServiceName(text) }

@@ -9,8 +9,8 @@ package protocol ControlStore: Sendable {
     /// Nil when the key does not exist.
     func get(_ key: String) async throws(ControlStoreError) -> ControlEntry?
 
-    /// All entries whose key begins with `prefix` (all of them for the empty one), by key, with the revision they are of:
-    /// a watch from there misses nothing.
+    /// All entries whose key begins with `prefix` (all of them for the empty one), by key, with the revision they are
+    /// of: a watch from there misses nothing.
     func list(prefix: String) async throws(ControlStoreError) -> ControlListing
 
     /// Applies all changes or, when a precondition does not hold, none (`.conflict`). Durable when it returns. A
@@ -20,9 +20,9 @@ package protocol ControlStore: Sendable {
         _ preconditions: [ControlPrecondition], _ changes: [ControlChange]
     ) async throws(ControlStoreError) -> UInt64
 
-    /// Every change behind `revision` to keys that begin with `prefix`, in order, one element for each transaction, until
-    /// the reader stops. The stream fails with `.compacted` when the reader has fallen behind the history kept: list
-    /// again and watch from there.
+    /// Every change behind `revision` to keys that begin with `prefix`, in order, one element for each transaction,
+    /// until the reader stops. The stream fails with `.compacted` when the reader has fallen behind the history kept:
+    /// list again and watch from there.
     func watch(
         prefix: String, after revision: UInt64
     ) async throws(ControlStoreError) -> AsyncThrowingStream<ControlRevision, any Error>
@@ -60,6 +60,7 @@ package struct ControlEntry: Equatable, Sendable {
     }
 }
 
+/// Entries by key, all as they were at `revision`.
 package struct ControlListing: Equatable, Sendable {
     package var entries: [ControlEntry]
     package var revision: UInt64

@@ -4,8 +4,8 @@ import MusterModel
 import Synchronization
 
 extension SQLiteControlStore {
-    /// Nothing is buffered for a reader: a watch is a place in the history and a wake-up, and each element is read when it
-    /// is asked for.
+    /// Nothing is buffered for a reader: a watch is a place in the history and a wake-up, and each element is read when
+    /// it is asked for.
     package func watch(
         prefix: String, after revision: UInt64
     ) async throws(ControlStoreError) -> AsyncThrowingStream<ControlRevision, any Error> {

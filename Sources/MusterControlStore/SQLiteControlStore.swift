@@ -26,8 +26,8 @@ package final class SQLiteControlStore: ControlStore {
     let watches = WatchRegistry()
     private let lock: ProcessLock
 
-    /// Opens or makes the store at `path`; its directory must exist. Throws `.locked`, `.newerSchema` or `.damaged` with
-    /// nothing changed.
+    /// Opens or makes the store at `path`; its directory must exist. Throws `.locked`, `.newerSchema` or `.damaged`
+    /// with nothing changed.
     package init(path: String, settings: Settings = Settings()) async throws(ControlStoreError) {
         self.path = path
         self.settings = settings

@@ -26,6 +26,7 @@ package struct CoordinatorOptions: Sendable {
     }
 }
 
+/// The coordinator of one fleet, from its configuration to its end.
 package enum Coordinator {
     static let pulse = Duration.milliseconds(100)
     static let storeInterval = Duration.milliseconds(500)
@@ -47,7 +48,7 @@ package enum Coordinator {
                 metricBytes: config.metrics.maxBytes, logRetention: config.logs.retention,
                 logBytes: config.logs.maxBytes),
             io: io, compressor: ZlibCompressor(), now: clock.now, logger: logger)
-        let fleet = try await restoredFleet(config, store, clock, logger)
+        let fleet = try await restoredFleet(config, store, authority, clock, logger)
         let group = MultiThreadedEventLoopGroup.singleton
         let rollouts = RolloutDesk(fleet: fleet, store: store, clock: clock, logger: logger)
         let alerts = try alertDesk(config, ingest.metrics, store, group, clock, logger)
@@ -63,34 +64,46 @@ package enum Coordinator {
         let identity = try CoordinatorIdentity(authority, clock: clock)
         let listener = try await listen(config, identity, group, logger)
         defer { withExtendedLifetime(listener) {} }
-        try await withThrowingTaskGroup(of: Void.self) { loops in
-            loops.addTask { await hub.run(listener) }
-            loops.addTask { try await alerts.run() }
-            loops.addTask { try await rollouts.run() }
-            loops.addTask { await tick(fleet, ingest, rollouts, clock, logger) }
-            loops.addTask { await keep(fleet, store, clock, logger) }
-            loops.addTask { await identity.renewing(logger) }
-            loops.addTask {
-                try await server.run(
-                    host: config.api.host, port: config.api.port, context: identity.api, group: group
-                ) { port in
-                    logger.info(
-                        "coordinator is up",
-                        metadata: [
-                            "version": "\(APIHandlers.version)", "link": "\(config.link.host):\(listener.port)",
-                            "api": "\(config.api.host):\(port)", "openssl": "\(OpenSSLLibrary.version)",
-                            "authority": "\(authority.authority.pin)",
-                        ])
-                    options.ready(listener.port, port)
+        var failure: (any Error)?
+        do {
+            try await withThrowingTaskGroup(of: Void.self) { loops in
+                loops.addTask { await hub.run(listener) }
+                loops.addTask { try await alerts.run() }
+                loops.addTask { try await rollouts.run() }
+                loops.addTask { await tick(fleet, ingest, rollouts, clock, logger) }
+                loops.addTask { await keep(fleet, tokens, store, clock, logger) }
+                loops.addTask { await identity.renewing(logger) }
+                loops.addTask {
+                    try await server.run(
+                        host: config.api.host, port: config.api.port, context: identity.api, group: group
+                    ) { port in
+                        logger.info(
+                            "coordinator is up",
+                            metadata: [
+                                "version": "\(APIHandlers.version)", "link": "\(config.link.host):\(listener.port)",
+                                "api": "\(config.api.host):\(port)", "openssl": "\(OpenSSLLibrary.version)",
+                                "authority": "\(authority.authority.pin)",
+                            ])
+                        options.ready(listener.port, port)
+                    }
                 }
+                // The first loop that ends takes the others with it: half a coordinator is worse than none.
+                defer { loops.cancelAll() }
+                try await loops.next()
             }
-            // The first loop that ends takes the others with it: half a coordinator is worse than none.
-            defer { loops.cancelAll() }
-            try await loops.next()
+        } catch {
+            failure = error
         }
         await listener.close()
         await ingest.close()
-        await storeSnapshots(fleet, store, clock, logger)
+        // A task of its own: this one may be cancelled, and the store does nothing for a cancelled task.
+        await Task {
+            await storeSnapshots(fleet, store, clock, logger)
+            try? await tokens.storeUses(now: clock.now)
+            try? store.close()
+        }.value
+        // To be told to stop is no failure.
+        if let failure, !Task.isCancelled { throw failure }
     }
 
     static func load(_ path: String) throws -> CoordinatorConfig {
@@ -157,10 +170,13 @@ package enum Coordinator {
     }
 
     /// Writes changed snapshots, some at a time, so that a restart begins with what was known last.
-    private static func keep(_ fleet: Fleet, _ store: any ControlStore, _ clock: MachineClock, _ logger: Logger) async {
+    private static func keep(
+        _ fleet: Fleet, _ tokens: TokenBook, _ store: any ControlStore, _ clock: MachineClock, _ logger: Logger
+    ) async {
         while !Task.isCancelled {
             await storeSnapshots(fleet, store, clock, logger)
             _ = try? await store.expire(now: clock.now)
+            try? await tokens.storeUses(now: clock.now)
             try? await Task.sleep(for: storeInterval)
         }
     }
@@ -182,14 +198,17 @@ package enum Coordinator {
     }
 
     private static func restoredFleet(
-        _ config: CoordinatorConfig, _ store: any ControlStore, _ clock: MachineClock, _ logger: Logger
+        _ config: CoordinatorConfig, _ store: any ControlStore, _ authority: HostAuthority, _ clock: MachineClock,
+        _ logger: Logger
     ) async throws -> Fleet {
         var liveness = HostLiveness.Settings()
         liveness.suspectAfter = config.liveness.suspect
         liveness.unreachableAfter = config.liveness.unreachable
         liveness.deadAfter = config.liveness.dead
         let fleet = Fleet(liveness: liveness, now: clock.now)
-        let snapshots = try await store.list(prefix: "host/").entries.compactMap { StoredSnapshot.decode($0.value) }
+        let snapshots = try await store.list(prefix: "host/").entries
+            .compactMap { StoredSnapshot.decode($0.value) }
+            .filter { !authority.isRevoked($0.snapshot.host) }
         fleet.restored(snapshots, now: clock.now)
         if !snapshots.isEmpty { logger.info("hosts restored", metadata: ["hosts": "\(snapshots.count)"]) }
         return fleet

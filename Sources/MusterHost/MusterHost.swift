@@ -7,12 +7,13 @@
 //     Checks/    HTTP, TCP and engine health probes; what they saw goes to the core MusterHealth, which judges it
 //     Actions/   the executors of rollout steps; what must happen is decided in the core MusterRollouts
 //
-// The parts do not know one another. MusterAgent joins them: the containers that Docker/ lists become the targets of the
-// container metrics, the sources of Logs/ and the instances of Checks/.
+// The parts do not know one another. MusterAgent joins them: the containers that Docker/ lists become the targets of
+// the container metrics, the sources of Logs/ and the instances of Checks/.
 //
 // Three rules hold for all of them.
-//   - Nothing here waits for ever. A mount, a socket or a process that does not answer costs its own reading and no other.
-//   - Nothing here trusts what it reads. The kernel's files, the engine's answers and log lines are bounded and checked;
-//     a malformed one is a typed error that names the file, and is counted.
-//   - Nothing here decides. Whether a check counts as failed, which frame is dropped, what the next step of a rollout is:
-//     cores say so, with the time as an argument.
+//   - Nothing here waits for ever. A mount, a socket or a process that does not answer costs its own reading and no
+//     other.
+//   - Nothing here trusts what it reads. The kernel's files, the engine's answers and log lines are bounded and
+//     checked; a malformed one is a typed error that names the file, and is counted.
+//   - Nothing here decides. Whether a check counts as failed, which frame is dropped, what the next step of a rollout
+//     is: cores say so, with the time as an argument.

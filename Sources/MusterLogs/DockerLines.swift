@@ -1,8 +1,8 @@
 import MusterModel
 
-/// Cuts a file of Docker's json-file driver into lines. Docker splits what a container prints into records of 16 KiB; the
-/// records of one line are put together again for each stream. Keeps its storage between calls, and nothing else: a call
-/// ends where no line is half put together, so that every call can be repeated from the offsets alone.
+/// Cuts a file of Docker's json-file driver into lines. Docker splits what a container prints into records of 16 KiB;
+/// the records of one line are put together again for each stream. Keeps its storage between calls, and nothing else: a
+/// call ends where no line is half put together, so that every call can be repeated from the offsets alone.
 package struct DockerLines {
     /// A line that is being put together.
     private struct Partial {
@@ -138,8 +138,8 @@ package struct DockerLines {
         return true
     }
 
-    /// The record in a line of the file. A line that starts with the torn half of an older record is searched for a whole
-    /// one behind it.
+    /// The record in a line of the file. A line that starts with the torn half of an older record is searched for a
+    /// whole one behind it.
     private static func record(
         in line: UnsafeRawBufferPointer, result: inout LineParse
     ) -> (DockerRecord, offset: Int)? {

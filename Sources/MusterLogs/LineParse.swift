@@ -26,8 +26,8 @@ package struct LineParse: Equatable, Sendable {
     package init() {}
 }
 
-/// Cuts a plain file into lines at LF. A CR before the LF goes with it. A line longer than `Limits.logLineBytes` becomes
-/// pieces marked `continues`.
+/// Cuts a plain file into lines at LF. A CR before the LF goes with it. A line longer than `Limits.logLineBytes`
+/// becomes pieces marked `continues`.
 package enum PlainLines {
     private static let lineFeed: UInt8 = 0x0a
     private static let carriageReturn: UInt8 = 0x0d

@@ -2,7 +2,8 @@ package import MusterModel
 
 /// Collects the lines of one source into a block's body. One builder serves all sources in turn: it keeps its storage.
 ///
-/// Body, for each line: time as the zigzag difference to the line before (the first to 0), `length << 2 | flags`, bytes.
+/// Body, for each line: time as the zigzag difference to the line before (the first to 0), `length << 2 | flags`,
+/// bytes.
 package struct LogBlockBuilder {
     /// Most bytes that a line takes beside its own.
     package static let lineOverhead = 14
@@ -57,7 +58,8 @@ package struct LogBlockBuilder {
         return true
     }
 
-    /// Takes back every line after the mark. The token filter keeps their words, which costs precision and nothing else.
+    /// Takes back every line after the mark. The token filter keeps their words, which costs precision and nothing
+    /// else.
     package mutating func rewind(to mark: Mark) {
         body.removeLast(body.count - mark.bodyCount)
         state = mark

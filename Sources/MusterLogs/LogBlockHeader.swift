@@ -44,8 +44,9 @@ package struct LogStreams: OptionSet, Hashable, Sendable {
 
 /// What a block says of itself, readable without inflating its body.
 ///
-/// Bytes: version 1, codec 1, streams, then as varints: labels (count, name and value each with its length), line count,
-/// first and last time (nanoseconds, zigzag), raw bytes, token filter (length, bytes), and the length of the body.
+/// Bytes: version 1, codec 1, streams, then as varints: labels (count, name and value each with its length), line
+/// count, first and last time (nanoseconds, zigzag), raw bytes, token filter (length, bytes), and the length of the
+/// body.
 package struct LogBlockHeader: Equatable, Sendable {
     static let version: UInt8 = 1
     static let codec: UInt8 = 1

@@ -64,8 +64,8 @@ package struct LogIndex {
     /// The store dropped one block.
     package mutating func blockDropped(_ position: BlockPosition) { _ = remove { $0 == position } }
 
-    /// The blocks whose labels satisfy every matcher and whose time touches the range, both ends included, in the order of
-    /// their first time (ties: position).
+    /// The blocks whose labels satisfy every matcher and whose time touches the range, both ends included, in the order
+    /// of their first time (ties: position).
     package func select(_ matchers: [LabelMatcher], from: Instant, through: Instant) -> [Block] {
         var found: [Block] = []
         for stream in streams.values {

@@ -70,8 +70,8 @@ package struct LogSearch {
         return words.allSatisfy(tokens.mayContain)
     }
 
-    /// False when nothing in this range of time can be part of the answer any more. With candidates in the order of time
-    /// the first false ends the search.
+    /// False when nothing in this range of time can be part of the answer any more. With candidates in the order of
+    /// time the first false ends the search.
     package func mayHold(first: Instant, last: Instant) -> Bool {
         guard first <= question.through, last >= question.from else { return false }
         guard let worst else { return true }

@@ -11,8 +11,8 @@ package struct LogSelectorError: Error, Equatable, CustomStringConvertible {
     }
 }
 
-/// Reads what a person types to choose logs: `{label="x",other=~"y"}`, or bare `label=value` pairs separated by spaces or
-/// commas. Operators `=`, `!=`, `=~`, `!~`. An empty text chooses everything.
+/// Reads what a person types to choose logs: `{label="x",other=~"y"}`, or bare `label=value` pairs separated by spaces
+/// or commas. Operators `=`, `!=`, `=~`, `!~`. An empty text chooses everything.
 package enum LogSelector {
     package static func parse(
         _ text: String, compiler: some PatternCompiler

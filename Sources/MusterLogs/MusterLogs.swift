@@ -1,18 +1,19 @@
 // MusterLogs: lines of text on their way from a file to a question.
 //
-// Agent's side. `PlainLines` and `DockerLines` cut the bytes of a file into lines and append them to a `LogBlockBuilder`;
-// the builder gives one `LogBlock`: a header that can be read without inflating anything (labels, count, time range,
-// token filter) and a body that is compressed once and never touched again on its way. `TailLedger` is the memory of what
-// was read, sent and acknowledged: it gives every block its sequence and the record that has to be in the journal before
-// the block may leave, so that after a crash exactly the same byte ranges are read again under the same sequences.
+// Agent's side. `PlainLines` and `DockerLines` cut the bytes of a file into lines and append them to a
+// `LogBlockBuilder`; the builder gives one `LogBlock`: a header that can be read without inflating anything (labels,
+// count, time range, token filter) and a body that is compressed once and never touched again on its way. `TailLedger`
+// is the memory of what was read, sent and acknowledged: it gives every block its sequence and the record that has to
+// be in the journal before the block may leave, so that after a crash exactly the same byte ranges are read again under
+// the same sequences.
 //
 // Coordinator's side. `LogIndex` knows which stored blocks can hold an answer, `LogSearch` reads those blocks and keeps
 // the first `limit` entries in the order of time, `LogSelector` reads what a person typed.
 //
 // A line is bytes, not text: invalid UTF-8, NULs and control characters arrive as they were written. A time is the one
-// the container's runtime wrote, or the time of reading; times may repeat and may step back, order within a source is the
-// order in the file. The files named *Lines, ByteScan, TokenFilter and LogBlockBuilder are the hot path: they work over
-// raw buffers and allocate nothing for a line.
+// the container's runtime wrote, or the time of reading; times may repeat and may step back, order within a source is
+// the order in the file. The files named *Lines, ByteScan, TokenFilter and LogBlockBuilder are the hot path: they work
+// over raw buffers and allocate nothing for a line.
 
 import MusterModel
 

@@ -6,10 +6,10 @@ package import MusterModel
 /// Every event gives the records that have to be appended to the journal, in order. A record of `blockCut` has to be
 /// durable before its block is sent; all other records may reach the disk later, their loss only repeats work.
 ///
-/// A source: present -> vanished -> present, vanished -> forgotten (after `LogLimits.vanishedRetention`);
-/// present, vanished -> gone -> forgotten (when none of its ranges is pending).
-/// A range: cut -> acknowledged or lost. Sequences strictly increase from 1 and are never used again: the highest one ever
-/// cut is in the journal before it leaves the host.
+/// A source: present -> vanished -> present, vanished -> forgotten (after `LogLimits.vanishedRetention`); present,
+/// vanished -> gone -> forgotten (when none of its ranges is pending). A range: cut -> acknowledged or lost. Sequences
+/// strictly increase from 1 and are never used again: the highest one ever cut is in the journal before it leaves the
+/// host.
 package struct TailLedger {
     package private(set) var sources: [TailedSource.ID: TailedSource] = [:]
     /// Cut and neither acknowledged nor lost, in the order of sequence.
@@ -216,8 +216,8 @@ extension TailLedger {
     /// Numbers left out after a damaged record, in case it held a sequence.
     package static let sequenceReserve: UInt64 = 4_096
 
-    /// Reads a journal's records, oldest first. A damaged record is counted and passed over; because it may have held the
-    /// highest sequence, numbering goes on `sequenceReserve` further.
+    /// Reads a journal's records, oldest first. A damaged record is counted and passed over; because it may have held
+    /// the highest sequence, numbering goes on `sequenceReserve` further.
     package static func recovered(
         from records: some Sequence<[UInt8]>, sourceLimit: Int = LogLimits.tailedFiles
     ) -> Recovery {

@@ -1,7 +1,7 @@
 import MusterModel
 
-/// Which words a block may hold: a Bloom filter over lower-cased runs of letters, digits and bytes from 0x80, two bits per
-/// word. It says "certainly not" or "perhaps"; the coordinator uses it only to skip blocks.
+/// Which words a block may hold: a Bloom filter over lower-cased runs of letters, digits and bytes from 0x80, two bits
+/// per word. It says "certainly not" or "perhaps"; the coordinator uses it only to skip blocks.
 package struct TokenFilter: Equatable, Sendable {
     /// A power of two of bits, 512 to `LogLimits.tokenFilterBytes * 8`, little-endian words.
     let words: [UInt64]

@@ -15,8 +15,8 @@ package struct SourcePosition: Hashable, Sendable, CustomStringConvertible {
     package var description: String { "\(file):\(line):\(column)" }
 }
 
-/// A document as it was written: scalars are text, and every node knows where it stands. The driver MusterYAML makes it,
-/// `ConfigReader` turns it into typed values.
+/// A document as it was written: scalars are text, and every node knows where it stands. The driver MusterYAML makes
+/// it, `ConfigReader` turns it into typed values.
 package struct ConfigNode: Equatable, Sendable {
     package struct Entry: Equatable, Sendable {
         package var key: String

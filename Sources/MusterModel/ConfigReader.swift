@@ -1,5 +1,6 @@
-/// Reads one mapping of a document key by key. Whoever reads asks for every key it knows and then calls `finish()`, which
-/// refuses the keys nobody asked for: the list of what is allowed is the list of what was read, so it cannot drift.
+/// Reads one mapping of a document key by key. Whoever reads asks for every key it knows and then calls `finish()`,
+/// which refuses the keys nobody asked for: the list of what is allowed is the list of what was read, so it cannot
+/// drift.
 package struct ConfigReader {
     package let path: String
     package let position: SourcePosition

@@ -11,6 +11,7 @@ package enum HTTPEndpoint: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
+/// One header as it was written; names are compared without regard to case.
 package struct HTTPHeader: Equatable, Sendable {
     package var name: String
     package var value: String
@@ -21,6 +22,7 @@ package struct HTTPHeader: Equatable, Sendable {
     }
 }
 
+/// A whole request. Whoever sends it adds `Host` and the length of the body.
 package struct HTTPRequest: Equatable, Sendable {
     package var method: String
     /// Path and query, percent-encoded.
@@ -36,6 +38,7 @@ package struct HTTPRequest: Equatable, Sendable {
     }
 }
 
+/// A whole response, its body as the caller bounded it.
 package struct HTTPResponse: Equatable, Sendable {
     package var status: Int
     package var headers: [HTTPHeader]
@@ -84,9 +87,9 @@ package protocol HTTPClient: Sendable {
     func send(_ request: HTTPRequest, to endpoint: HTTPEndpoint, timeout: Duration, maxBytes: Int)
         async throws(HTTPFailure) -> HTTPResponse
 
-    /// A response that goes on: `head` is called once, then `chunk` for each piece of the body as it arrives, each of at
-    /// most 64 KiB; when `chunk` returns false the connection is closed and the call returns. `idle` is the longest wait
-    /// for the next piece, nil for no limit. Returns when the peer ends the body; cancelling the task closes the
+    /// A response that goes on: `head` is called once, then `chunk` for each piece of the body as it arrives, each of
+    /// at most 64 KiB; when `chunk` returns false the connection is closed and the call returns. `idle` is the longest
+    /// wait for the next piece, nil for no limit. Returns when the peer ends the body; cancelling the task closes the
     /// connection.
     func stream(
         _ request: HTTPRequest, to endpoint: HTTPEndpoint, idle: Duration?,

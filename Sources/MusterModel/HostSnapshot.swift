@@ -1,5 +1,5 @@
-/// What one agent knows of its host, whole. The truth about a host is owned by its agent: of two snapshots with the same
-/// host and boot the one with the higher sequence holds.
+/// What one agent knows of its host, whole. The truth about a host is owned by its agent: of two snapshots with the
+/// same host and boot the one with the higher sequence holds.
 package struct HostSnapshot: Equatable, Sendable {
     package var host: HostID
     package var boot: BootID
@@ -27,6 +27,7 @@ package struct HostSnapshot: Equatable, Sendable {
     }
 }
 
+/// One container as its host's engine describes it.
 package struct Container: Equatable, Sendable {
     package enum State: String, Sendable, CaseIterable {
         case created, running, paused, restarting, removing, exited, dead

@@ -15,7 +15,8 @@ package enum NameSpelling {
     }
 }
 
-/// A host's identity, fixed when it is enrolled and carried in its certificate. Unlike the host's name it never changes.
+/// A host's identity, fixed when it is enrolled and carried in its certificate. Unlike the host's name it never
+/// changes.
 package struct HostID: Hashable, Comparable, Sendable, CustomStringConvertible {
     package let text: String
 

@@ -23,6 +23,21 @@ package struct Labels: Hashable, Sendable, CustomStringConvertible {
 
     package init(_ labels: [String: String]) { self.init(labels.map { ($0.key, $0.value) }) }
 
+    /// Whether a label may be called so: letters, digits and `_`, ASCII only, not beginning with a digit.
+    package static func isName(_ text: some StringProtocol) -> Bool {
+        guard let first = text.utf8.first, !(UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first) else {
+            return false
+        }
+        return text.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"):
+                true
+            default: false
+            }
+        }
+    }
+
     package var isEmpty: Bool { pairs.isEmpty }
     package var count: Int { pairs.count }
 

@@ -2,8 +2,8 @@
 //
 // `muster.proto` is the schema, `Generated/` what protoc makes of it (see Generated/README.md), and the files here turn
 // messages into the nouns of MusterModel and MusterRollouts and back. Nobody else sees a protobuf type. A message that
-// does not make sense is a `ProtocolError`; an unknown kind, which a newer peer may send, is one too, and is skipped and
-// counted by the wiring instead of closing the connection.
+// does not make sense is a `ProtocolError`; an unknown kind, which a newer peer may send, is one too, and is skipped
+// and counted by the wiring instead of closing the connection.
 
 /// Why a control message cannot be used.
 package enum ProtocolError: Error, Equatable, CustomStringConvertible {

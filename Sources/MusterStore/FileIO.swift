@@ -9,16 +9,16 @@ package enum OpenMode: Sendable {
     case createOrOpen
 }
 
-/// Everything Muster does with files, synchronously. Paths are built from configuration and from names this module makes;
-/// a name from the network never becomes part of one.
+/// Everything Muster does with files, synchronously. Paths are built from configuration and from names this module
+/// makes; a name from the network never becomes part of one.
 package protocol FileIO: Sendable {
     func open(_ path: String, _ mode: OpenMode) throws(StoreError) -> OpenFile
 
     /// Called once by `OpenFile` when its last owner is gone; gives up the file's lock as well.
     func close(_ number: Int)
 
-    /// Reads up to `count` bytes into the front of `buffer` (which must hold that many) and returns how many there were;
-    /// fewer than `count` only at the end of the file.
+    /// Reads up to `count` bytes into the front of `buffer` (which must hold that many) and returns how many there
+    /// were; fewer than `count` only at the end of the file.
     func read(_ file: OpenFile, at offset: Int, count: Int, into buffer: inout [UInt8]) throws(StoreError) -> Int
 
     /// Writes all bytes or throws; after an error some of them may have been written.
@@ -27,7 +27,8 @@ package protocol FileIO: Sendable {
     func size(_ file: OpenFile) throws(StoreError) -> Int
     func truncate(_ file: OpenFile, to size: Int) throws(StoreError)
 
-    /// fdatasync: when it returns, content and length of the file are durable. Its name may not be: see `syncDirectory`.
+    /// fdatasync: when it returns, content and length of the file are durable. Its name may not be: see
+    /// `syncDirectory`.
     func syncData(_ file: OpenFile) throws(StoreError)
 
     /// An exclusive lock that dies with the process; throws `.locked` at once when somebody else has it.

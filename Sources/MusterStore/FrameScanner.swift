@@ -1,6 +1,6 @@
 /// Walks over the frames of one file with bounded memory. A damaged payload costs that frame; behind a damaged head the
-/// scanner looks for the next frame whose head and payload are both intact. No length is followed or allocated before its
-/// checksum, the limit and the end of the file have allowed it.
+/// scanner looks for the next frame whose head and payload are both intact. No length is followed or allocated before
+/// its checksum, the limit and the end of the file have allowed it.
 struct FrameScanner {
     struct Frame {
         var offset: Int
@@ -43,8 +43,8 @@ struct FrameScanner {
     var end: Int
     /// Offset behind the last intact frame.
     private(set) var intactEnd: Int
-    /// Places in front of `intactEnd` that held no intact frame: one for each frame with a damaged payload, one for each
-    /// stretch without a readable head.
+    /// Places in front of `intactEnd` that held no intact frame: one for each frame with a damaged payload, one for
+    /// each stretch without a readable head.
     private(set) var damage = Damage()
     private var pendingDamage = Damage()
 
@@ -165,8 +165,8 @@ struct FrameScanner {
         return end
     }
 
-    /// Makes `count` bytes at `offset` available and returns their index in the window; -1 when the file is shorter than
-    /// it should be.
+    /// Makes `count` bytes at `offset` available and returns their index in the window; -1 when the file is shorter
+    /// than it should be.
     private mutating func load(_ offset: Int, _ count: Int) throws(StoreError) -> Int {
         if offset >= windowStart, offset + count <= windowStart + windowCount { return offset - windowStart }
         let wanted = min(max(count, mode.windowBytes), end - offset)

@@ -1,7 +1,7 @@
 import Synchronization
 
-/// A small log of what is intended and what was done (cursors, rollout steps), read whole when it is opened and replaced
-/// by a snapshot when it has grown.
+/// A small log of what is intended and what was done (cursors, rollout steps), read whole when it is opened and
+/// replaced by a snapshot when it has grown.
 ///
 /// States and events (`open` ends in `usable`, or throws):
 ///
@@ -14,8 +14,8 @@ import Synchronization
 package final class Journal: Sendable {
     /// The longest record.
     package static let recordBytes = 1 << 20
-    /// The journal's file unless `open` is told otherwise; `append` throws `.budget` beyond it, and `compact` is the way
-    /// out.
+    /// The journal's file unless `open` is told otherwise; `append` throws `.budget` beyond it, and `compact` is the
+    /// way out.
     package static let fileBytes = 64 << 20
 
     /// What `open` found.
@@ -58,8 +58,9 @@ package final class Journal: Sendable {
     /// Only `compact` helps.
     package var isSuspect: Bool { state.withLock { $0.isSuspect } }
 
-    /// Opens or makes the journal at `path`; its directory must exist. Everything in `records` is durable. A file without
-    /// a readable preamble is moved aside, never deleted. Throws `.newerFormat` and disk errors with nothing changed.
+    /// Opens or makes the journal at `path`; its directory must exist. Everything in `records` is durable. A file
+    /// without a readable preamble is moved aside, never deleted. Throws `.newerFormat` and disk errors with nothing
+    /// changed.
     package static func open(
         path: String, io: any FileIO, maxBytes: Int = fileBytes
     ) throws(StoreError) -> (journal: Journal, recovery: Recovery) {
@@ -100,7 +101,8 @@ package final class Journal: Sendable {
             durableEnd: scanner.intactEnd)
     }
 
-    /// Appends all records or none; durable only after `sync()`. A power cut before it keeps any part of them, in order.
+    /// Appends all records or none; durable only after `sync()`. A power cut before it keeps any part of them, in
+    /// order.
     package func append(_ records: [[UInt8]]) throws(StoreError) {
         try state.withLock { state throws(StoreError) in
             let file = try usable(state, "append to")
@@ -142,7 +144,8 @@ package final class Journal: Sendable {
         }
     }
 
-    /// Replaces the whole journal by `snapshot`, durably: after a crash there is either all of the old or all of the new.
+    /// Replaces the whole journal by `snapshot`, durably: after a crash there is either all of the old or all of the
+    /// new.
     package func compact(_ snapshot: [[UInt8]]) throws(StoreError) {
         try state.withLock { state throws(StoreError) in
             let preamble = FilePreamble(kind: .journal, number: state.generation &+ 1, salt: io.randomWord())

@@ -101,7 +101,8 @@ extension SegmentLog {
         writer.active = nil
     }
 
-    /// Ends the active segment; what it holds is durable afterwards, or the error is kept for the next `sync()` as well.
+    /// Ends the active segment; what it holds is durable afterwards, or the error is kept for the next `sync()` as
+    /// well.
     private func seal(_ writer: inout Writer) throws(StoreError) {
         do throws(StoreError) {
             try sync(&writer)

@@ -120,14 +120,14 @@ package final class SegmentLog: Sendable {
 
     func path(_ number: UInt64) -> String { Self.path(directory, number) }
 
-    /// Appends all records, in one write, or none. They are durable only after `sync()`. Room is made before the write, so
-    /// the budget holds at every moment. Throws `.tooLarge` for a payload or batch beyond its limit.
+    /// Appends all records, in one write, or none. They are durable only after `sync()`. Room is made before the write,
+    /// so the budget holds at every moment. Throws `.tooLarge` for a payload or batch beyond its limit.
     package func append(_ records: [SegmentRecord]) throws(StoreError) -> Appended {
         try writer.withLock { writer throws(StoreError) in try append(records, &writer) }
     }
 
-    /// Makes everything appended so far durable. When it throws, no record appended since the last success may be counted
-    /// as stored; the segment is given up and the next append begins a new one.
+    /// Makes everything appended so far durable. When it throws, no record appended since the last success may be
+    /// counted as stored; the segment is given up and the next append begins a new one.
     package func sync() throws(StoreError) {
         try writer.withLock { writer throws(StoreError) in
             if let failure = writer.failure {

@@ -1,7 +1,8 @@
 import Synchronization
 
 /// Reads a log record by record, also while it is written: after nil it continues where it was once there is more.
-/// Damaged places, missing files and files the disk will not read are stepped over and counted, so a reader never stalls.
+/// Damaged places, missing files and files the disk will not read are stepped over and counted, so a reader never
+/// stalls.
 package struct SegmentReader: Sendable {
     package enum Mode: Sendable {
         /// Payloads are neither read nor checked.
@@ -129,8 +130,8 @@ extension SegmentLog {
         package var end: SegmentPosition
     }
 
-    /// Visits the records from `position` on, oldest first, in bounded memory, until the end or `.stop`. `.heads` neither
-    /// reads nor checks payloads.
+    /// Visits the records from `position` on, oldest first, in bounded memory, until the end or `.stop`. `.heads`
+    /// neither reads nor checks payloads.
     package func scan(
         from position: SegmentPosition = .start, _ mode: SegmentReader.Mode,
         visit: (StoredRecord) -> ScanStep

@@ -4,8 +4,8 @@ import Synchronization
 /// Frames an agent could not deliver and cannot read again: first in, first out per class, in one byte budget. While it
 /// is empty it takes no disk space and does no I/O.
 ///
-/// When the budget is full the oldest segment of the least important class goes first, but never one of a more important
-/// class than the frame that needs the room, and never one of class `control`. Every loss is reported.
+/// When the budget is full the oldest segment of the least important class goes first, but never one of a more
+/// important class than the frame that needs the room, and never one of class `control`. Every loss is reported.
 ///
 /// What was appended survives a killed process at once and a power cut after `sync()`. Release is not recorded on disk:
 /// after a restart frames of a partly released segment come again, and the receiver knows them by their `FrameID`.

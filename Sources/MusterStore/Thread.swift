@@ -1,7 +1,7 @@
 import Glibc
 
-/// A wake-up for a thread, raised from anywhere: a byte in a pipe. Raises before a wait are not lost; several may wake once
-/// or more often, so the thread looks at its queue each time.
+/// A wake-up for a thread, raised from anywhere: a byte in a pipe. Raises before a wait are not lost; several may wake
+/// once or more often, so the thread looks at its queue each time.
 final class WakeSignal: Sendable {
     private let readEnd: Int32
     private let writeEnd: Int32

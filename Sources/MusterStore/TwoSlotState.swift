@@ -74,7 +74,8 @@ package final class TwoSlotState: Sendable {
         return (TwoSlotState(path: path, io: io, state: state), report)
     }
 
-    /// Replaces the value; durable when it returns. When it throws, the old value stays (or, after a crash, the new one).
+    /// Replaces the value; durable when it returns. When it throws, the old value stays (or, after a crash, the new
+    /// one).
     package func write(_ value: [UInt8]) throws(StoreError) {
         guard value.count <= Self.valueBytes else {
             throw StoreError(

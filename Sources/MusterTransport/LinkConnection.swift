@@ -1,7 +1,8 @@
 import MusterModel
 import NIOCore
 
-/// An authenticated connection between an agent and a coordinator. Any task may use it; one task at a time consumes `inbound`.
+/// An authenticated connection between an agent and a coordinator. Any task may use it; one task at a time consumes
+/// `inbound`.
 ///
 ///     for try await bytes in connection.inbound { ... }
 ///     try await connection.send(bytes)

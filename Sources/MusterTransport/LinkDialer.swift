@@ -1,3 +1,4 @@
+import Glibc
 import MusterModel
 package import NIOCore
 import NIOPosix
@@ -76,9 +77,16 @@ package struct LinkDialer: Sendable {
 /// NIO's connection errors in one line.
 enum ConnectFailure {
     static func text(_ error: any Error) -> String {
+        if let error = error as? IOError { return systemText(error) }
         guard let error = error as? NIOConnectionError else { return "\(error)" }
-        if let attempt = error.connectionErrors.last { return "\(attempt.error)" }
+        if let attempt = error.connectionErrors.last { return text(attempt.error) }
         guard let reason = error.dnsAError ?? error.dnsAAAAError else { return "no address for \(error.host)" }
         return "\(error.host) does not resolve: \(reason)"
+    }
+
+    /// `Connection refused`: what the system says, without the call that NIO made.
+    private static func systemText(_ error: IOError) -> String {
+        guard let text = unsafe strerror(error.errnoCode) else { return "error \(error.errnoCode)" }
+        return unsafe String(cString: text)
     }
 }

@@ -1,4 +1,3 @@
-import Glibc
 import MusterModel
 import NIOCore
 
@@ -54,7 +53,7 @@ final class LinkHandler: ChannelInboundHandler {
 
     /// A certificate that is not valid any more ends the connection too, not only the next handshake.
     private func closeWhenExpired(_ certificate: Certificate, _ context: ChannelHandlerContext) {
-        let left = certificate.notAfter - WallClock.now
+        let left = certificate.notAfter - MachineClock.wall
         let channel = context.channel
         let loop = context.eventLoop.assumeIsolated()
         expiry = loop.scheduleTask(in: TimeAmount(max(.zero, left))) { [queue] in
@@ -127,14 +126,5 @@ extension Channel {
     var remoteText: String {
         guard let address = remoteAddress, let ip = address.ipAddress, let port = address.port else { return "unknown" }
         return ip.contains(":") ? "[\(ip)]:\(port)" : "\(ip):\(port)"
-    }
-}
-
-/// The time of day, which certificates are about.
-enum WallClock {
-    static var now: Instant {
-        var time = timespec()
-        unsafe clock_gettime(CLOCK_REALTIME, &time)
-        return Instant(seconds: Int64(time.tv_sec)) + .nanoseconds(Int64(time.tv_nsec))
     }
 }

@@ -127,7 +127,7 @@ package final class LinkListener: Sendable {
         let (id, effect, evicted) = state.withLock { state in
             state.nextID += 1
             let id = state.nextID
-            let effect = state.gate.connectionAccepted(id, from: address, now: WallClock.now)
+            let effect = state.gate.connectionAccepted(id, from: address, now: MachineClock.wall)
             var evicted: (any Channel)?
             switch effect {
             case .refuse: state.counts.refusedByGate += 1

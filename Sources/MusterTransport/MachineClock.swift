@@ -1,8 +1,8 @@
 import Glibc
 package import MusterModel
 
-/// The one clock of a process: it starts from the wall clock and then advances with the monotonic one, so it never steps
-/// back while the process lives, and what it said before a restart can be compared with what it says after.
+/// The one clock of a process: it starts from the wall clock and then advances with the monotonic one, so it never
+/// steps back while the process lives, and what it said before a restart can be compared with what it says after.
 package struct MachineClock: Sendable {
     private let wallAtStart: Int64
     private let monotonicAtStart: Int64
@@ -14,7 +14,7 @@ package struct MachineClock: Sendable {
 
     package var now: Instant { Instant(nanoseconds: wallAtStart &+ (Self.read(CLOCK_BOOTTIME) &- monotonicAtStart)) }
 
-    /// The wall clock as it is now, for timestamps of samples and lines; may step.
+    /// The wall clock as it is now, for certificates and for timestamps of samples and lines; may step.
     package static var wall: Instant { Instant(nanoseconds: read(CLOCK_REALTIME)) }
 
     /// Milliseconds of the monotonic clock.

@@ -31,7 +31,8 @@ package struct ByteReader {
         return value
     }
 
-    /// Seven bits in each byte, lowest first; at most ten bytes. A number has one spelling only: longer ones are refused.
+    /// Seven bits in each byte, lowest first; at most ten bytes. A number has one spelling only: longer ones are
+    /// refused.
     package mutating func varint(_ field: String) throws(ByteError) -> UInt64 {
         let start = position
         var value: UInt64 = 0

@@ -101,8 +101,8 @@ package struct CoordinatorSession: Sendable {
                 return refuse(
                     Refusal(
                         .staleState,
-                        "\(name) would go on at \(next[name]), but \(marks.received[name]) is here already: the agent's "
-                            + "state directory was put back from an older copy; begin a new boot id"))
+                        "\(name) would go on at \(next[name]), but \(marks.received[name]) is here already: the "
+                            + "agent's state directory was put back from an older copy; begin a new boot id"))
             }
         }
         state = .established

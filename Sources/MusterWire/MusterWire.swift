@@ -17,8 +17,8 @@
 //     messageReceipt                     ->
 //
 // Every class of traffic has its own sequence, window and acknowledgement. A frame is named for ever by (host, boot,
-// class, sequence). Sequences start at 1 and strictly increase; gaps are legal (numbers reserved and lost in a crash), a
-// number at or below the high-water mark is a duplicate. An acknowledgement is cumulative and is sent only after the
+// class, sequence). Sequences start at 1 and strictly increase; gaps are legal (numbers reserved and lost in a crash),
+// a number at or below the high-water mark is a duplicate. An acknowledgement is cumulative and is sent only after the
 // coordinator's disk has the frame, so whatever the agent forgets is safe.
 //
 // The machines, each a value; time is an argument and the wiring does all I/O:

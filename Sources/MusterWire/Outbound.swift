@@ -10,7 +10,7 @@ package import MusterModel
 ///     enqueue                      queued; spill after `spillAfter`   queued; spill when the budget is used up
 ///     welcomed                     forget what is durable, send the rest again from its beginning
 ///     acknowledged                 -                                  forget it
-///     disconnected                 -                                  everything unacknowledged waits for the next link
+///     disconnected                 -                                  what is unacknowledged waits for the next link
 ///     nextFrame, wantsFromSpool    nil                                the next in turn
 ///
 /// While a class has frames on the disk that are not read back, its newer frames go there too: order is kept.

@@ -1,8 +1,8 @@
 import DequeModule
 import MusterModel
 
-/// The frames of one class that are not acknowledged: first those sent on this connection, then those waiting in memory,
-/// then those that are on the disk only. Sequences increase along that line.
+/// The frames of one class that are not acknowledged: first those sent on this connection, then those waiting in
+/// memory, then those that are on the disk only. Sequences increase along that line.
 ///
 /// Two marks say where memory ends and the disk goes on: everything up to `cursor` is in memory, durable or given up;
 /// everything above it up to `issued` is in the spool. What has been spilled is spilled whole: when the spool is begun,

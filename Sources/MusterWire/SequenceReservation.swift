@@ -1,6 +1,6 @@
 /// Hands out the sequences of one class so that no number is ever used twice, whatever crashes. Numbers are reserved in
-/// batches: a ceiling is put on the disk before the first number of its batch is used, and after a restart counting goes
-/// on above the ceiling. What was reserved and not used is a gap, which is legal.
+/// batches: a ceiling is put on the disk before the first number of its batch is used, and after a restart counting
+/// goes on above the ceiling. What was reserved and not used is a gap, which is legal.
 package struct SequenceReservation: Sendable {
     package struct Next: Equatable, Sendable {
         package let sequence: UInt64
@@ -15,8 +15,8 @@ package struct SequenceReservation: Sendable {
     private var ceiling: UInt64
     private let batch: UInt64
 
-    /// `persistedCeiling` as read from the disk; 0 for a new lineage. Throws `sequencesExhausted` for a number that only
-    /// damage can have written.
+    /// `persistedCeiling` as read from the disk; 0 for a new lineage. Throws `sequencesExhausted` for a number that
+    /// only damage can have written.
     package init(
         persistedCeiling: UInt64, batch: UInt64 = SequenceReservation.batch
     ) throws(WireError) {

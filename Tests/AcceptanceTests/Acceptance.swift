@@ -23,8 +23,8 @@ enum Binaries {
         return packageRoot + "/.build/debug"
     }()
 
-    static let packageRoot = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent().standardizedFileURL.path
+    static let packageRoot = URL(fileURLWithPath: #filePath).resolvingSymlinksInPath().deletingLastPathComponent()
+        .deletingLastPathComponent().deletingLastPathComponent().path
 
     static var muster: String { "\(folder)/muster" }
     static var agent: String { "\(folder)/muster-agent" }

@@ -10,6 +10,7 @@ extension Acceptance {
         private static let agents = ["a", "b", "c"]
         private static let linesOfAFile = 58_000
         private static let linesOfTheContainer = 26_000
+        private static let linesOfAPage = 30_000
         private static let kills = 20
 
         @Test(.timeLimit(.minutes(8)))
@@ -75,10 +76,14 @@ extension Acceptance {
             try await found(fleet, "{container=\"chatter\"}", "container line \(Self.linesOfTheContainer) ")
             for agent in Self.agents {
                 let wanted = (1...Self.linesOfAFile).map { Writer.text(agent, $0) }
-                try await compare(fleet, "{host=\"\(agent)\",service=\"app\"}", wanted)
+                for page in 0...(Self.linesOfAFile / Self.linesOfAPage) {
+                    let mark = ", page \(page)."
+                    try await compare(
+                        fleet, "{host=\"\(agent)\",service=\"app\"}", mark, wanted.filter { $0.hasSuffix(mark) })
+                }
             }
             let wanted = (1...Self.linesOfTheContainer).map { "container line \($0) of chatter" }
-            try await compare(fleet, "{container=\"chatter\"}", wanted + ["done"])
+            try await compare(fleet, "{container=\"chatter\"}", "o", wanted + ["done"])
         }
 
         private func found(_ fleet: Fleet, _ selector: String, _ text: String) async throws {
@@ -87,10 +92,11 @@ extension Acceptance {
             }
         }
 
-        /// What `muster logs` gives out, against what was written, each line as often as it was written: once.
-        private func compare(_ fleet: Fleet, _ selector: String, _ wanted: [String]) async throws {
+        /// What `muster logs` gives out of the lines with a text, against what was written: each line once.
+        private func compare(_ fleet: Fleet, _ selector: String, _ text: String, _ wanted: [String]) async throws {
             let done = try await fleet.cli(
-                "logs", selector, "--since", "1h", "--limit", "100000", "--json", within: .seconds(120))
+                "logs", selector, "--since", "1h", "--contains", text, "--limit", "50000", "--json",
+                within: .seconds(120))
             let decoder = JSONDecoder()
             var counts: [String: Int] = [:]
             for line in try done.succeeded().output.split(separator: "\n") {
@@ -131,7 +137,10 @@ extension Acceptance {
                 folder = try fleet.scratch.folder("logs-\(agent)")
             }
 
-            static func text(_ agent: String, _ number: Int) -> String { "file line \(number) of agent \(agent)" }
+            /// The page is for reading back: one answer holds at most 50,000 lines.
+            static func text(_ agent: String, _ number: Int) -> String {
+                "file line \(number) of agent \(agent), page \(number / Logs.linesOfAPage)."
+            }
 
             func write(_ progress: Progress) async throws {
                 let path = "\(folder)/app.log"

@@ -106,7 +106,7 @@ extension Acceptance {
                 #expect(some.output.contains("live 5") && !some.output.contains("live 3"))
                 let none = try await fleet.cli("logs", "{service=\"app\"}", "--contains", "never").succeeded()
                 #expect(none.output.isEmpty)
-                let wrong = try await fleet.cli("logs", "service=app")
+                let wrong = try await fleet.cli("logs", "{service=")
                 #expect(wrong.exitCode == 1 && !wrong.errors.isEmpty)
             }
         }

@@ -70,7 +70,10 @@ def main() -> int:
             print(f"{name} could not be measured; its files are in {scratch}")
             failed = True
             continue
-        shutil.rmtree(scratch, ignore_errors=True)
+        if os.environ.get("KEEP") == "1":
+            print(f"{name} left its files in {scratch}")
+        else:
+            shutil.rmtree(scratch, ignore_errors=True)
     return 1 if failed else 0
 
 

@@ -136,6 +136,8 @@ class Fleet:
 
     def __exit__(self, failed, *_):
         for process in reversed(self.processes.values()):
+            if failed and not process.is_running():
+                print(f"--- {process.name} ended by itself with {process.child.returncode}")
             process.end()
             if failed:
                 print(f"--- the end of the log of {process.name}\n{process.tail()}")
@@ -186,4 +188,8 @@ class Fleet:
         return any(host["name"] == name and host["state"] == "alive" for host in self.api.get("/v1/hosts"))
 
     def agent_alive(self, name: str, seconds: float = 30) -> None:
-        eventually(f"{name} is alive", seconds, lambda: self.is_alive(name))
+        def check() -> bool:
+            if not self.processes[name].is_running():
+                raise RuntimeError(f"{name} ended by itself")
+            return self.is_alive(name)
+        eventually(f"{name} is alive", seconds, check)

@@ -17,6 +17,7 @@ from measure import CountingProxy, bar, tell
 SECONDS = int(os.environ.get("P3_SECONDS", "20"))
 ROUNDS = int(os.environ.get("P3_ROUNDS", "3"))
 WARM_UP = 15
+IDLE_SECONDS = 10
 BARS = {"quiet": 1.0, "moving": 2.0}
 COSTLY = "conntrack filesystem netclass netstat processes uname".split()
 COSTLY_INTERVAL = 10
@@ -58,8 +59,23 @@ def window(fleet: Fleet, proxy: CountingProxy, rate: float) -> tuple[float, floa
     return proxy.total - count, arrived * rate
 
 
+def idle_rate(fleet: Fleet) -> float:
+    """Bytes a second of a link that carries nothing: heartbeats and their answers."""
+    proxy = CountingProxy(fleet.link)
+    fleet.add_agent("p3-idle", f"metrics: {{interval: 5m}}\n{QUIET}", link=proxy.port)
+    agent = fleet.start_agent("p3-idle")
+    fleet.agent_alive("p3-idle")
+    time.sleep(2)
+    before = proxy.total
+    time.sleep(IDLE_SECONDS)
+    rate = (proxy.total - before) / IDLE_SECONDS
+    agent.end()
+    return rate
+
+
 def run(scratch: str) -> None:
     with Fleet(scratch) as fleet:
+        idle = idle_rate(fleet)
         off = "".join(f"    {name}: {{enabled: false}}\n" for name in COSTLY)
         fleet.add_agent("p3-fast", f"metrics:\n  collectors:\n{off}{QUIET}")
         probe = fleet.start_agent("p3-fast")
@@ -82,4 +98,5 @@ def run(scratch: str) -> None:
                     load.wait()
             cost = statistics.median(carried / samples for carried, samples in rounds)
             tell(f"P3 wire.sample.{state}", f"{cost:.2f} B/sample", "remote write 18 to 26 (published)",
-                 bar(f"<= {most:g}", cost <= most), note)
+                 bar(f"<= {most:g}", cost <= most),
+                 f"{idle / rate:.2f} of it heartbeats", note)

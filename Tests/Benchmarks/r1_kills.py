@@ -51,18 +51,19 @@ class Writer(threading.Thread):
         file.close()
 
 
-def stored(fleet: Fleet, writer: Writer) -> collections.Counter:
-    """How often each line of a writer is stored."""
-    found: collections.Counter = collections.Counter()
+def stored(fleet: Fleet, writer: Writer) -> dict[str, list[str]]:
+    """The lines of a writer that are stored, each with the times it was read at."""
+    found: dict[str, list[str]] = collections.defaultdict(list)
     for page in range((writer.count + PAGE - 1) // PAGE):
-        lines = fleet.api.lines(
-            '{host="r1"}', contains=f"{writer.title}-{page:05}-", since="6h", limit=100_000)
-        found.update(entry["line"] for entry in lines)
+        for entry in fleet.api.lines(
+                '{host="r1"}', contains=f"{writer.title}-{page:05}-", since="6h", limit=100_000):
+            found[entry["line"]].append(entry["ts"])
     return found
 
 
-def missing(found: collections.Counter, writer: Writer) -> int:
-    return sum(1 for number in range(writer.count) if writer.line(number).rstrip("\n") not in found)
+def missing(found: dict[str, list[str]], writer: Writer) -> list[str]:
+    lines = (writer.line(number).rstrip("\n") for number in range(writer.count))
+    return [line for line in lines if line not in found]
 
 
 class Watcher:
@@ -134,12 +135,18 @@ def report(fleet: Fleet, watcher: Watcher, writers: list[Writer], kills: dict[st
     for writer in writers:
         try:
             eventually(f"every line of {writer.title} is there", 120,
-                       lambda: missing(stored(fleet, writer), writer) == 0, every=1)
+                       lambda: not missing(stored(fleet, writer), writer), every=1)
         except TimeoutError:
             pass
         found = stored(fleet, writer)
-        lost += missing(found, writer)
-        doubled += sum(count - 1 for count in found.values())
+        gone = missing(found, writer)
+        again = {line: times for line, times in found.items() if len(times) > 1}
+        lost += len(gone)
+        doubled += sum(len(times) - 1 for times in again.values())
+        if gone:
+            print(f"R1 lost from {gone[0]!r} to {gone[-1]!r}")
+        if again:
+            print(f"R1 doubled from {min(again)!r} to {max(again)!r}, read at {', '.join(again[min(again)])}")
     total = sum(writer.count for writer in writers)
     tell("R1 kills.logs", f"{lost} lost", f"{doubled} doubled", bar("0 / 0", lost == doubled == 0),
          f"{total} lines, {KILLS} kills ({kills['coordinator']} coordinator, {kills['r1']} agent), seed {SEED}")

@@ -76,6 +76,16 @@ private struct Literal: PatternCompiler {
     }
 }
 
+@Suite struct LabelNames {
+    @Test(arguments: ["a", "_", "__name__", "A9_z", "le"]) func `these may be names`(name: String) {
+        #expect(Labels.isName(name))
+    }
+
+    @Test(arguments: ["", "9a", "a-b", "a.b", "a b", "é", "٣", "a\u{0}"]) func `these may not`(name: String) {
+        #expect(!Labels.isName(name))
+    }
+}
+
 @Suite struct Samples {
     @Test func `samples are equal to the bit`() {
         let nan = Sample(milliseconds: 1, value: .nan)

@@ -42,7 +42,14 @@ import Testing
         #expect(Instant.distantPast < now && now < .distantFuture)
     }
 
-    @Test func `the end of the range prints`() {
+    @Test func `the ends of the range have seconds and milliseconds, rounded down`() {
+        #expect(Instant.distantPast.seconds == -9_223_372_037 && Instant.distantPast.milliseconds == -9_223_372_036_855)
+        #expect(
+            Instant.distantFuture.seconds == 9_223_372_036 && Instant.distantFuture.milliseconds == 9_223_372_036_854)
+    }
+
+    @Test func `the ends of the range print`() {
+        #expect(Instant.distantPast.description == "1677-09-21T00:12:43.145Z")
         #expect(Instant.distantFuture.description == "2262-04-11T23:47:16.854Z")
     }
 }

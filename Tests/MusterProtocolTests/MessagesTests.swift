@@ -3,9 +3,15 @@ import MusterProtocol
 import MusterRollouts
 import Testing
 
-private let host = HostID("web-01")!
+/// A name that this test wrote itself.
+private func valid<Value>(_ value: Value?, line: UInt = #line) -> Value {
+    guard let value else { preconditionFailure("the name on line \(line) is not valid") }
+    return value
+}
+
+private let host = valid(HostID("web-01"))
 private let boot = BootID(high: 1, low: 2)
-private let key = StepKey(rollout: RolloutID("r-1")!, step: "web-01", attempt: 2)
+private let key = StepKey(rollout: valid(RolloutID("r-1")), step: "web-01", attempt: 2)
 
 private func step(_ action: StepAction) -> RolloutStep {
     RolloutStep(
@@ -25,7 +31,7 @@ private let snapshot = HostSnapshot(
     ],
     instances: [
         Instance(
-            id: "web-01:web:80", service: ServiceName("web")!, host: host, container: "ab", address: "127.0.0.1",
+            id: "web-01:web:80", service: valid(ServiceName("web")), host: host, container: "ab", address: "127.0.0.1",
             port: 8_080, tags: ["blue"], weight: 50, health: .warning, reason: "429")
     ])
 

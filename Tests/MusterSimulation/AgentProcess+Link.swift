@@ -1,3 +1,4 @@
+import MusterLogs
 import MusterModel
 import MusterStore
 import MusterWire

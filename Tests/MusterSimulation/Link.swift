@@ -1,4 +1,5 @@
 import MusterModel
+import MusterStore
 
 /// One connection between an agent and the coordinator: two streams of bytes that arrive late, in order, or not at all.
 final class Link {

@@ -45,9 +45,8 @@ struct Truth {
         acceptedEpochs = Array(repeating: 0, count: agents)
     }
 
-    mutating func violated(_ what: @autoclosure () -> String) {
-        if failure == nil { failure = what() }
-    }
+    /// The first broken promise is the one to look at.
+    mutating func violated(_ what: String) { failure = failure ?? what }
 
     private subscript(agent: Int, name: TrafficClass) -> Stream {
         get { streams[agent][Int(name.rawValue)] }
@@ -157,13 +156,15 @@ struct Truth {
         guard let block = blocks[agent][sequence] else { return }
         if block.start != storedLog[agent] {
             violated(
-                "log of agent \(agent): block \(sequence) begins at \(block.start), stored is up to \(storedLog[agent])")
+                "log of agent \(agent): block \(sequence) begins at \(block.start), stored is up to \(storedLog[agent])"
+            )
         }
         storedLog[agent] = block.end
     }
 
     /// What a restarted coordinator finds in one of its logs: all that was durable, nothing twice.
-    mutating func found(_ records: [(agent: Int, name: TrafficClass, sequence: UInt64, payload: [UInt8])], in log: Int) {
+    mutating func found(_ records: [(agent: Int, name: TrafficClass, sequence: UInt64, payload: [UInt8])], in log: Int)
+    {
         let names: [TrafficClass] = log == 0 ? [.metrics] : [.logs]
         for agent in streams.indices {
             for name in names {
@@ -188,7 +189,8 @@ struct Truth {
         begins[step.key, default: 0] += 1
         if begins[step.key] != 1 { violated("agent \(agent) began step \(step.key) a second time") }
         if step.epoch < acceptedEpochs[agent] {
-            violated("agent \(agent) began step \(step.key) of epoch \(step.epoch) after one of \(acceptedEpochs[agent])")
+            violated(
+                "agent \(agent) began step \(step.key) of epoch \(step.epoch) after one of \(acceptedEpochs[agent])")
         }
         acceptedEpochs[agent] = max(acceptedEpochs[agent], step.epoch)
     }

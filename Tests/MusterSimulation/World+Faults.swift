@@ -1,4 +1,5 @@
 import MusterModel
+import MusterRollouts
 import MusterStore
 
 // What goes wrong, and how it is healed.

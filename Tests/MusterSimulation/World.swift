@@ -53,7 +53,8 @@ final class World {
             agents.append(
                 AgentMachine(
                     self, index: index, host: HostID.numbered(index),
-                    skew: .nanoseconds(Int64.random(in: -plan.skew.nanoseconds...plan.skew.nanoseconds, using: &self.generator)),
+                    skew: .nanoseconds(
+                        Int64.random(in: -plan.skew.nanoseconds...plan.skew.nanoseconds, using: &self.generator)),
                     refusesImage: isBad, seed: self.generator.next()))
         }
         coordinatorMachine = CoordinatorMachine(self, seed: self.generator.next())
@@ -62,6 +63,12 @@ final class World {
     var coordinator: CoordinatorMachine {
         guard let coordinatorMachine else { preconditionFailure("the world has a coordinator from its first moment") }
         return coordinatorMachine
+    }
+
+    /// The coordinator's when nil.
+    private func machine(_ agent: Int?) -> Machine {
+        if let agent { return agents[agent] }
+        return coordinator
     }
 
     func random(_ range: ClosedRange<Int64>) -> Duration { .milliseconds(Int64.random(in: range, using: &generator)) }
@@ -110,7 +117,9 @@ final class World {
     private func conclude() throws(BrokenPromise) {
         truth.ended(logBytes: agents.map(\.log.count))
         checkRollout()
-        if truth.storedFrames < Self.leastFrames { truth.violated("only \(truth.storedFrames) frames: nothing was tested") }
+        if truth.storedFrames < Self.leastFrames {
+            truth.violated("only \(truth.storedFrames) frames: nothing was tested")
+        }
         if let failure = truth.failure { throw broken(failure) }
     }
 
@@ -125,7 +134,7 @@ final class World {
         case .fault(let kind): faultHappens(kind)
         case .startAgent(let agent): startAgent(agent)
         case .startCoordinator: startCoordinator()
-        case .diskRefilled(let agent): (agent.map { agents[$0] } ?? coordinator).io.setCapacity(bytes: nil)
+        case .diskRefilled(let agent): machine(agent).io.setCapacity(bytes: nil)
         case .partitionEnds(let agent): agents[agent].isPartitioned = false
         case .look: after(.seconds(isHealed ? 1 : 5), .look)
         case .dialled(let agent, let life): connect(agent, life)

@@ -36,8 +36,8 @@ struct JournalTests {
         #expect(io.fileCount == 1)
     }
 
-    /// What the journal may hold: the last synced state with any of the appends after it, or the snapshot that was being
-    /// written.
+    /// What the journal may hold: the last synced state with any of the appends after it, or the snapshot that was
+    /// being written.
     private struct Model {
         var synced: [[UInt8]] = []
         var appended: [[UInt8]] = []

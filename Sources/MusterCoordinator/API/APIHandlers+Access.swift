@@ -1,16 +1,18 @@
 import Foundation
 import Logging
-import MusterModel
+package import MusterModel
 import MusterTransport
 import Synchronization
 
 /// At most one attempt a second to join from one address: a token cannot be guessed by trying.
-final class JoinGate: Sendable {
-    static let interval = Duration.seconds(1)
-    static let addressesMax = 10_000
+package final class JoinGate: Sendable {
+    package static let interval = Duration.seconds(1)
+    package static let addressesMax = 10_000
     private let last = Mutex<[String: Instant]>([:])
 
-    func admits(_ address: String, now: Instant) -> Bool {
+    package init() {}
+
+    package func admits(_ address: String, now: Instant) -> Bool {
         last.withLock { last in
             if let before = last[address], now - before < Self.interval { return false }
             if last.count >= Self.addressesMax { last = last.filter { now - $0.value < Self.interval } }

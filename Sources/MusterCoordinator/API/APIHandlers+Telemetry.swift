@@ -1,8 +1,8 @@
-import Foundation
-import MusterLogs
+package import Foundation
+package import MusterLogs
 import MusterModel
 import MusterPattern
-import MusterQuery
+package import MusterQuery
 import MusterTransport
 
 extension APIHandlers {
@@ -58,7 +58,7 @@ extension APIHandlers {
 
     // MARK: Logs
 
-    func logs(_ call: APICall) async throws -> AsyncStream<[UInt8]> {
+    func logs(_ call: APICall) async throws -> LogLines {
         let question = try question(call)
         let isFollowing = call.query["follow"] == "true"
         // Followed from before the search, so that nothing falls between; what both see is told once.
@@ -67,28 +67,8 @@ extension APIHandlers {
             throw APIError(503, "overloaded", "\(LogStore.followersMax) others follow logs already")
         }
         let found = try await ingest.logs.search(question)
-        let entries = question.direction == .backward ? found.reversed() : found
-        return AsyncStream(bufferingPolicy: .bufferingOldest(Self.bufferedLines)) { continuation in
-            for entry in entries { continuation.yield(LogLineJSON.line(entry)) }
-            guard let following else { return continuation.finish() }
-            let told = Set(entries.suffix(Self.overlapEntries).map(LogLineJSON.line))
-            let task = Task {
-                for await entry in following {
-                    let line = LogLineJSON.line(entry)
-                    guard !told.contains(line) else { continue }
-                    // A reader that lags so far behind is cut off rather than shown a stream with holes.
-                    guard case .enqueued = continuation.yield(line) else { break }
-                }
-                continuation.finish()
-            }
-            continuation.onTermination = { _ in task.cancel() }
-        }
+        return LogLines(found: question.direction == .backward ? found.reversed() : found, following: following)
     }
-
-    /// Lines that may wait for a slow reader.
-    private static let bufferedLines = logLimitMax + LogStore.followerEntries
-    /// How many of the newest found lines may come again from the live stream.
-    private static let overlapEntries = 2_000
 
     private func question(_ call: APICall) throws(APIError) -> LogQuestion {
         let matchers: [LabelMatcher]
@@ -114,8 +94,8 @@ extension APIHandlers {
 
 /// Prometheus's `data`, written by hand: numbers are strings with Go's formatting and times are seconds with three
 /// digits, which no encoder does.
-enum QueryJSON {
-    static func data(_ result: QueryResult) -> Data {
+package enum QueryJSON {
+    package static func data(_ result: QueryResult) -> Data {
         var text = "{\"resultType\":\"\(result.typeName)\",\"result\":["
         switch result {
         case .vector(let elements):
@@ -135,13 +115,14 @@ enum QueryJSON {
     }
 
     private static func point(_ sample: Sample) -> String {
-        let (seconds, rest) = sample.milliseconds.quotientAndRemainder(dividingBy: 1_000)
-        let digits = String(rest.magnitude)
+        let (seconds, rest) = sample.milliseconds.magnitude.quotientAndRemainder(dividingBy: 1_000)
+        let sign = sample.milliseconds < 0 ? "-" : ""
+        let digits = String(rest)
         let fraction = rest == 0 ? "" : "." + String(repeating: "0", count: 3 - digits.count) + digits
-        return "[\(seconds)\(fraction),\"\(GoFloat.json(sample.value))\"]"
+        return "[\(sign)\(seconds)\(fraction),\"\(GoFloat.json(sample.value))\"]"
     }
 
-    static func string(_ text: String) -> String {
+    package static func string(_ text: String) -> String {
         var quoted = "\""
         for scalar in text.unicodeScalars {
             switch scalar.value {
@@ -157,9 +138,47 @@ enum QueryJSON {
     }
 }
 
+/// The lines of an answer: what was found, then what comes. Whoever reads takes them one by one, so a slow reader fills
+/// nothing but the follower's own bounded queue, and is cut off when that is full.
+package struct LogLines: Sendable {
+    /// How many of the newest found lines may come again from the live stream.
+    private static let overlapEntries = 2_000
+
+    package var found: [LogEntry]
+    /// Nil when nobody waits for more.
+    package var following: AsyncStream<LogEntry>?
+
+    package init(found: [LogEntry], following: AsyncStream<LogEntry>?) {
+        self.found = found
+        self.following = following
+    }
+
+    /// Bytes of a piece, roughly. Line by line a large answer would keep an event loop so busy that it heard nobody.
+    private static let pieceBytes = 32 << 10
+
+    /// Gives all lines, each with its end, to `write`: what was found in pieces of many lines, what follows line by
+    /// line. Returns when there are no more.
+    package func forEachPiece(_ write: ([UInt8]) async throws -> Void) async throws {
+        var piece: [UInt8] = []
+        for entry in found {
+            piece += LogLineJSON.line(entry) + [UInt8(ascii: "\n")]
+            guard piece.count >= Self.pieceBytes else { continue }
+            try await write(piece)
+            piece = []
+        }
+        if !piece.isEmpty { try await write(piece) }
+        guard let following else { return }
+        let told = Set(found.suffix(Self.overlapEntries).map(LogLineJSON.line))
+        for await entry in following {
+            let line = LogLineJSON.line(entry)
+            if !told.contains(line) { try await write(line + [UInt8(ascii: "\n")]) }
+        }
+    }
+}
+
 /// One log line as JSON.
-enum LogLineJSON {
-    static func line(_ entry: LogEntry) -> [UInt8] {
+package enum LogLineJSON {
+    package static func line(_ entry: LogEntry) -> [UInt8] {
         let labels = entry.labels
         let fields = labels.pairs.map { "\(QueryJSON.string($0.name)):\(QueryJSON.string($0.value))" }
         let source = labels["path"] ?? labels["container"] ?? ""

@@ -24,7 +24,7 @@ struct APICall: Sendable {
 enum APIAnswer: Sendable {
     case json(Data)
     case text(String)
-    case lines(AsyncStream<[UInt8]>)
+    case lines(LogLines)
 }
 
 /// What each route does. Everything it needs is here; nothing here decides what another module should.
@@ -32,7 +32,7 @@ struct APIHandlers: Sendable {
     static let version = "0.1.0"
     /// The longest a watcher may wait in one request.
     static let waitMax = Duration.seconds(60)
-    static let logLimitMax = 100_000
+    static let logLimitMax = LogLimits.searchEntries
 
     let fleet: Fleet
     let ingest: Ingest

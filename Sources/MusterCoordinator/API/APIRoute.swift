@@ -1,5 +1,5 @@
-/// Every route of the API, once. The switches below are exhaustive, so a route without a method, a path, an access rule and
-/// a handler (`APIHandlers.answer`) does not compile.
+/// Every route of the API, once. The switches below are exhaustive, so a route without a method, a path, an access rule
+/// and a handler (`APIHandlers.answer`) does not compile.
 package enum APIRoute: CaseIterable, Sendable {
     case healthz
     case enroll

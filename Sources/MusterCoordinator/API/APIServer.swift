@@ -25,7 +25,8 @@ private struct SystemTLSChannel: ServerChildChannel {
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         channel.eventLoop.makeCompletedFuture {
-            try channel.pipeline.syncOperations.addHandler(TLSHandler(context.current))
+            try channel.pipeline.syncOperations.addHandlers(
+                TLSHandler(context.current), RefusedHandshakes(logger: logger))
         }.flatMap {
             base.setup(channel: channel, logger: logger)
         }
@@ -34,7 +35,8 @@ private struct SystemTLSChannel: ServerChildChannel {
     func handle(value: Value, logger: Logger) async { await base.handle(value: value, logger: logger) }
 }
 
-/// The HTTPS server: every route of `APIRoute`, each behind its access rule. A request is refused before its body is read.
+/// The HTTPS server: every route of `APIRoute`, each behind its access rule. A request is refused before its body is
+/// read.
 struct APIServer {
     static let bodyBytes = Limits.documentBytes
     static let headerBytes = 16 << 10
@@ -53,6 +55,7 @@ struct APIServer {
         ready: @escaping @Sendable (Int) -> Void
     ) async throws {
         let router = Router(context: APIContext.self)
+        router.add(middleware: UnknownRoutes())
         for route in APIRoute.allCases {
             router.on(
                 RouterPath(route.path), method: .init(rawValue: route.method.rawValue) ?? .get
@@ -97,7 +100,7 @@ struct APIServer {
                 query: Dictionary(
                     request.uri.queryParameters.map { (String($0.key), String($0.value)) }, uniquingKeysWith: { $1 }),
                 body: bytes, remoteAddress: context.remoteAddress)
-            return Self.response(try await handlers.answer(route, call))
+            return Self.response(try await handlers.answer(route, call), to: request)
         } catch let error as APIError {
             return Self.response(error)
         } catch is NIOTooManyBytesError {
@@ -129,7 +132,7 @@ struct APIServer {
 
     // MARK: Answers
 
-    private static func response(_ answer: APIAnswer) -> Response {
+    private static func response(_ answer: APIAnswer, to request: Request) -> Response {
         switch answer {
         case .json(let data):
             Response(
@@ -143,15 +146,25 @@ struct APIServer {
             Response(
                 status: .ok, headers: [.contentType: "application/x-ndjson", .cacheControl: "no-store"],
                 body: .init { writer in
-                    for try await line in lines {
-                        try await writer.write(ByteBuffer(bytes: line + [UInt8(ascii: "\n")]))
+                    var writer = writer
+                    try await whileConnected(request, isFollowing: lines.following != nil) {
+                        try await lines.forEachPiece { try await writer.write(ByteBuffer(bytes: $0)) }
                     }
                     try await writer.finish(nil)
                 })
         }
     }
 
-    private static func response(_ error: APIError) -> Response {
+    /// Ends the writing when the asker has gone away: one who follows a quiet stream would be written to never again,
+    /// and would hold its place for ever.
+    private static func whileConnected(
+        _ request: Request, isFollowing: Bool, _ write: () async throws -> Void
+    ) async throws {
+        guard isFollowing else { return try await write() }
+        try await request.body.consumeWithCancellationOnInboundClose { _ in try await write() }
+    }
+
+    fileprivate static func response(_ error: APIError) -> Response {
         struct Refusal: Encodable {
             struct Content: Encodable {
                 var code: String
@@ -165,5 +178,22 @@ struct APIServer {
         return Response(
             status: .init(code: error.status), headers: [.contentType: "application/json"],
             body: .init(byteBuffer: ByteBuffer(bytes: body)))
+    }
+}
+
+/// Says in the API's words that there is no such route.
+private struct UnknownRoutes: RouterMiddleware {
+    typealias Context = APIContext
+
+    func handle(
+        _ request: Request, context: APIContext, next: (Request, APIContext) async throws -> Response
+    ) async throws -> Response {
+        do {
+            return try await next(request, context)
+        } catch let error as HTTPError where error.status == .notFound {
+            return APIServer.response(
+                .notFound(
+                    "\(request.method.rawValue) \(request.uri.path)", hint: "docs/reference/api.md lists the routes"))
+        }
     }
 }

@@ -53,39 +53,6 @@ package enum APIShape {
         var excluded: [Excluded]
     }
 
-    package struct LogLine: Encodable, Equatable, Sendable {
-        var ts: String
-        var host: String
-        var source: String
-        var labels: [String: String]
-        var line: String
-    }
-
-    package struct Alert: Encodable, Equatable, Sendable {
-        package struct Escalation: Encodable, Equatable, Sendable {
-            var level: Int
-            var acknowledgedBy: String?
-
-            package func encode(to encoder: any Encoder) throws {
-                var container = encoder.container(keyedBy: CodingKeys.self)
-                try container.encode(level, forKey: .level)
-                try container.encode(acknowledgedBy, forKey: .acknowledgedBy)
-            }
-            private enum CodingKeys: CodingKey {
-                case level
-                case acknowledgedBy
-            }
-        }
-        var fingerprint: String
-        var labels: [String: String]
-        var annotations: [String: String]
-        var state: String
-        var activeAt: String
-        var groupKey: String
-        var receiver: String
-        var escalation: Escalation
-    }
-
     package struct Plan: Encodable, Equatable, Sendable {
         package struct Wave: Encodable, Equatable, Sendable {
             package struct Host: Encodable, Equatable, Sendable {
@@ -103,28 +70,13 @@ package enum APIShape {
         var warnings: [String]
     }
 
-    package struct Rollout: Encodable, Equatable, Sendable {
-        package struct Host: Encodable, Equatable, Sendable {
-            var host: String
-            var state: String
-            var reason: String
-        }
-        var id: String
-        var name: String
-        var state: String
-        var reason: String
-        /// From 1; 0 before the first wave.
-        var wave: Int
-        var hosts: [Host]
-    }
-
     package struct RolloutSummary: Encodable, Equatable, Sendable {
         var id: String
         var name: String
         var state: String
         var reason: String
         var startedAt: String
-        var finishedAt: String?
+        @OrNull var finishedAt: String?
     }
 
     package struct Token: Encodable, Equatable, Sendable {
@@ -133,7 +85,7 @@ package enum APIShape {
         var name: String
         var role: String
         var expiresAt: String
-        var lastUsed: String?
+        @OrNull var lastUsed: String?
     }
 
     package struct Status: Encodable, Sendable {
@@ -150,6 +102,7 @@ package enum APIShape {
         var version: String
         var startedAt: String
         var warmingUp: Bool
+        /// By state; a state nobody is in is left out.
         var hosts: [String: Int]
         var containers: Int
         var services: Int
@@ -157,6 +110,19 @@ package enum APIShape {
         var alerts: Alerts
         var rollouts: [String: Int]
         var ingest: Ingest
+    }
+}
+
+/// What is absent is written as null: programs that read this see every field every time.
+@propertyWrapper
+package struct OrNull: Encodable, Equatable, Sendable {
+    package var wrappedValue: String?
+
+    package init(wrappedValue: String?) { self.wrappedValue = wrappedValue }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        if let wrappedValue { try container.encode(wrappedValue) } else { try container.encodeNil() }
     }
 }
 
@@ -180,6 +146,8 @@ package struct APIError: Error, Equatable, Sendable {
     package static func badRequest(_ message: String, hint: String = "") -> APIError {
         APIError(400, "bad_request", message, hint: hint)
     }
+    /// Whoever gets this may ask again, of the coordinator that comes after this one.
+    package static let stopping = APIError(503, "stopping", "the coordinator stops", hint: "ask again in a moment")
     package static func conflict(_ message: String, hint: String = "") -> APIError {
         APIError(409, "conflict", message, hint: hint)
     }

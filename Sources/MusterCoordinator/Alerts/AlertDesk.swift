@@ -1,24 +1,24 @@
 import Foundation
-import Logging
-import MusterAlerts
-import MusterControlStore
-import MusterModel
+package import Logging
+package import MusterAlerts
+package import MusterControlStore
+package import MusterModel
 import MusterPattern
-import MusterQuery
-import MusterTransport
+package import MusterQuery
+package import MusterTransport
 import Synchronization
 
 /// The loop that owns the alert machines: it evaluates rules, stores what they decide, and only then sends it.
-final class AlertDesk: Sendable {
-    /// Events that may wait; a full inbox delays whoever puts in.
-    static let inboxEvents = 4_096
+package final class AlertDesk: Sendable {
+    /// Events that may wait; beyond them whoever asks is told to come back.
+    package static let inboxEvents = 4_096
     private static let pulse = Duration.milliseconds(100)
     /// How often the store learns that somebody evaluates; bounds what is known of an outage.
     private static let aliveInterval = Duration.seconds(15)
     private static let reconcileInterval = Duration.minutes(1)
-    static let webhookTimeout = Duration.seconds(10)
+    package static let webhookTimeout = Duration.seconds(10)
 
-    enum Event: Sendable {
+    package enum Event: Sendable {
         case pulse
         case delivered(String)
         case failed(String, reason: String, isPermanent: Bool)
@@ -26,9 +26,9 @@ final class AlertDesk: Sendable {
     }
 
     /// One rule with its expression parsed.
-    struct LoadedRule: Sendable {
-        let rule: AlertRule
-        let query: Query
+    package struct LoadedRule: Sendable {
+        package let rule: AlertRule
+        package let query: Query
     }
 
     private let config: AlertingConfig
@@ -40,9 +40,11 @@ final class AlertDesk: Sendable {
     private let logger: Logger
     private let events: AsyncStream<Event>
     private let inbox: AsyncStream<Event>.Continuation
+    /// At most one pulse waits: a desk that is held up must not fill its inbox with them.
+    private let isPulseWaiting = Mutex(false)
     private let listing = Mutex<[AlertListing]>([])
 
-    init(
+    package init(
         config: AlertingConfig, rules: [LoadedRule], source: MetricStore, store: any ControlStore,
         webhooks: WebhookSender, clock: MachineClock, logger: Logger
     ) {
@@ -57,9 +59,9 @@ final class AlertDesk: Sendable {
     }
 
     /// Pending and firing alerts as of the last event.
-    var alerts: [AlertListing] { listing.withLock { $0 } }
+    package var alerts: [AlertListing] { listing.withLock { $0 } }
 
-    func acknowledge(_ fingerprint: Fingerprint, by person: String) async throws(APIError) {
+    package func acknowledge(_ fingerprint: Fingerprint, by person: String) async throws(APIError) {
         let result = await withCheckedContinuation {
             (continuation: CheckedContinuation<Result<Void, APIError>, Never>) in
             let outcome = inbox.yield(
@@ -74,17 +76,18 @@ final class AlertDesk: Sendable {
 
     // MARK: The loop
 
-    func run() async throws {
+    package func run() async throws {
         var machines = try await restore()
         await withDiscardingTaskGroup { group in
             group.addTask { [inbox] in
                 while !Task.isCancelled {
-                    inbox.yield(.pulse)
+                    self.beat()
                     try? await Task.sleep(for: Self.pulse)
                 }
                 inbox.finish()
             }
             for await event in events {
+                if case .pulse = event { isPulseWaiting.withLock { $0 = false } }
                 let notifications = await handle(event, &machines)
                 for notification in notifications {
                     group.addTask { [inbox] in inbox.yield(await self.deliver(notification)) }
@@ -93,6 +96,13 @@ final class AlertDesk: Sendable {
                 listing.withLock { $0 = alerts }
             }
             group.cancelAll()
+        }
+    }
+
+    private func beat() {
+        isPulseWaiting.withLock { isWaiting in
+            guard !isWaiting, case .enqueued = inbox.yield(.pulse) else { return }
+            isWaiting = true
         }
     }
 
@@ -132,10 +142,10 @@ final class AlertDesk: Sendable {
         let now = clock.now
         switch event {
         case .pulse: return await pulsed(&machines, now)
-        case .delivered(let id): return await perform(machines.groups.delivered(id, now: now))
+        case .delivered(let id): return await perform(machines.groups.delivered(id, now: now)) ?? []
         case .failed(let id, let reason, let isPermanent):
             return await perform(
-                machines.groups.failed(id, reason: reason, isPermanent: isPermanent, now: now))
+                machines.groups.failed(id, reason: reason, isPermanent: isPermanent, now: now)) ?? []
         case .acknowledge(let fingerprint, let person, let reply):
             return await acknowledged(fingerprint, person, &machines, now, reply)
         }
@@ -145,21 +155,21 @@ final class AlertDesk: Sendable {
         var notifications: [AlertGroups.Notification] = []
         for rule in machines.rules.due(now: now) {
             let effect = evaluate(rule, &machines.rules, now)
-            await persist(
-                effect.persist.map { record in
-                    let key = Self.key("alert-rule", record.rule)
-                    return record.active.isEmpty ? .delete(key) : Self.put(key, record)
-                })
-            notifications += await perform(machines.groups.alertsChanged(effect.alerts, now: now))
+            let changes: [ControlChange] = effect.persist.map { record in
+                let key = Self.key("alert-rule", record.rule)
+                return record.active.isEmpty ? .delete(key) : Self.put(key, record)
+            }
+            guard await persist(changes) else { return notifications }
+            notifications += await perform(machines.groups.alertsChanged(effect.alerts, now: now)) ?? []
         }
         if now >= machines.reconcileAt {
             machines.reconcileAt = now + Self.reconcileInterval
-            notifications += await perform(machines.groups.reconciled(firing: machines.rules.firing, now: now))
+            notifications += await perform(machines.groups.reconciled(firing: machines.rules.firing, now: now)) ?? []
         }
-        notifications += await perform(machines.groups.tick(now: now))
+        notifications += await perform(machines.groups.tick(now: now)) ?? []
         if now - machines.aliveAt >= Self.aliveInterval, !loaded.isEmpty {
             machines.aliveAt = now
-            await persist([.put("alert-alive", Array("\(now.milliseconds)".utf8))])
+            _ = await persist([.put("alert-alive", Array("\(now.milliseconds)".utf8))])
         }
         return notifications
     }
@@ -190,7 +200,12 @@ final class AlertDesk: Sendable {
         var notifications: [AlertGroups.Notification] = []
         for key in keys {
             do throws(AlertGroups.AcknowledgeError) {
-                notifications += await perform(try machines.groups.acknowledged(key, by: person, now: now))
+                let effect = try machines.groups.acknowledged(key, by: person, now: now)
+                guard let sent = await perform(effect) else {
+                    reply(.failure(.stopping))
+                    return notifications
+                }
+                notifications += sent
             } catch {
                 reply(.failure(.conflict("\(error)")))
                 return notifications
@@ -202,14 +217,15 @@ final class AlertDesk: Sendable {
 
     // MARK: Acting
 
-    private func perform(_ effect: AlertGroups.Effect) async -> [AlertGroups.Notification] {
-        await persist(
-            effect.persist.map { change in
-                switch change {
-                case .put(let group): Self.put(Self.key("alert-group", group.key), group)
-                case .remove(let key): .delete(Self.key("alert-group", key))
-                }
-            })
+    /// What is to be sent; nil when the desk stops and the effect is not stored.
+    private func perform(_ effect: AlertGroups.Effect) async -> [AlertGroups.Notification]? {
+        let changes: [ControlChange] = effect.persist.map { change in
+            switch change {
+            case .put(let group): Self.put(Self.key("alert-group", group.key), group)
+            case .remove(let key): .delete(Self.key("alert-group", key))
+            }
+        }
+        guard await persist(changes) else { return nil }
         for letter in effect.deadLetters {
             logger.error(
                 "notification given up",
@@ -220,19 +236,22 @@ final class AlertDesk: Sendable {
         return effect.send
     }
 
-    /// Returns when it is stored. Nothing is sent that is not, so a store that does not answer holds everything up, says
-    /// so, and is asked again.
-    private func persist(_ changes: [ControlChange]) async {
+    /// Returns when it is stored. Nothing is sent that is not, so a store that does not answer holds everything up,
+    /// says so, and is asked again. False when the desk stops before it is stored.
+    private func persist(_ changes: [ControlChange]) async -> Bool {
         var rest = changes[...]
-        while !rest.isEmpty, !Task.isCancelled {
+        while !rest.isEmpty {
+            guard !Task.isCancelled else { return false }
             do throws(ControlStoreError) {
                 _ = try await store.transaction([], Array(rest.prefix(ControlLimit.changes)))
                 rest = rest.dropFirst(ControlLimit.changes)
             } catch {
+                guard !Task.isCancelled else { return false }
                 logger.error("alert state not stored; trying again", metadata: ["reason": "\(error)"])
                 try? await Task.sleep(for: .seconds(1))
             }
         }
+        return true
     }
 
     private func deliver(_ notification: AlertGroups.Notification) async -> Event {

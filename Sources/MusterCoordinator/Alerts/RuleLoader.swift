@@ -7,8 +7,8 @@ import MusterStore
 import MusterYAML
 
 /// Reads rule files. Everything that is wrong is found at the start, with its place.
-enum RuleLoader {
-    static func load(_ globs: [String]) throws -> [AlertDesk.LoadedRule] {
+package enum RuleLoader {
+    package static func load(_ globs: [String]) throws -> [AlertDesk.LoadedRule] {
         var loaded: [AlertDesk.LoadedRule] = []
         for path in globs.flatMap(PathPattern.files) {
             guard let data = FileManager.default.contents(atPath: path) else {

@@ -1,28 +1,29 @@
 import Foundation
-import MusterAlerts
+package import MusterAlerts
 import MusterModel
 import MusterTransport
-import NIOCore
+package import NIOCore
 
-struct WebhookFailure: Error, Equatable {
-    var reason: String
+/// Why a receiver did not take a message.
+package struct WebhookFailure: Error, Equatable {
+    package var reason: String
     /// Trying again would give the same answer.
-    var isPermanent: Bool
+    package var isPermanent: Bool
 }
 
 /// Posts notifications. `https` receivers are trusted as the operating system trusts them.
-struct WebhookSender: Sendable {
-    static let answerBytes = 64 << 10
+package struct WebhookSender: Sendable {
+    package static let answerBytes = 64 << 10
     private let plain: any HTTPClient
     private let secure: any HTTPClient
 
-    init(group: any EventLoopGroup) throws {
+    package init(group: any EventLoopGroup) throws {
         plain = NIOHTTPClient(group: group)
         secure = NIOHTTPClient(
             group: group, context: try TLSContext.client(nil, trust: .system, expecting: .hostName))
     }
 
-    func send(_ message: WebhookMessage, to url: String) async throws(WebhookFailure) {
+    package func send(_ message: WebhookMessage, to url: String) async throws(WebhookFailure) {
         guard let target = URLComponents(string: url), let host = target.host, !host.isEmpty,
             target.scheme == "http" || target.scheme == "https"
         else { throw WebhookFailure(reason: "\"\(url)\" is no http or https URL", isPermanent: true) }

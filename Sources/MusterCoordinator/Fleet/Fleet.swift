@@ -1,17 +1,17 @@
-import MusterCatalog
-import MusterHealth
-import MusterModel
-import MusterRouting
+package import MusterCatalog
+package import MusterHealth
+package import MusterModel
+package import MusterRouting
 import Synchronization
 
 /// The fleet as the coordinator knows it: who is alive, who offers what, who gets traffic. One lock holds the three
 /// machines, every event goes in through a method here, and whoever waits for a route is woken from here. Nothing that
 /// blocks happens under the lock.
-final class Fleet: Sendable {
+package final class Fleet: Sendable {
     /// Told outside the lock, in no particular order, of what changed.
-    struct Change: Sendable {
-        var liveness: [HostLiveness.Change] = []
-        var services: [ServiceName] = []
+    package struct Change: Sendable {
+        package var liveness: [HostLiveness.Change] = []
+        package var services: [ServiceName] = []
     }
 
     private struct State {
@@ -28,7 +28,7 @@ final class Fleet: Sendable {
     private let state: Mutex<State>
 
     /// `now` also begins the versions of this process: milliseconds since 1970 are above whatever an earlier one gave.
-    init(liveness: HostLiveness.Settings, now: Instant) {
+    package init(liveness: HostLiveness.Settings, now: Instant) {
         let firstVersion = UInt64(max(0, now.milliseconds))
         state = Mutex(
             State(
@@ -39,7 +39,7 @@ final class Fleet: Sendable {
     // MARK: Events
 
     /// What storage knew when the coordinator stopped.
-    func restored(_ snapshots: [(snapshot: HostSnapshot, hash: UInt64, storedAt: Instant)], now: Instant) {
+    package func restored(_ snapshots: [(snapshot: HostSnapshot, hash: UInt64, storedAt: Instant)], now: Instant) {
         update { state in
             var change = Change()
             for (snapshot, hash, storedAt) in snapshots {
@@ -56,23 +56,23 @@ final class Fleet: Sendable {
         }
     }
 
-    func connected(_ host: HostID, now: Instant) {
+    package func connected(_ host: HostID, now: Instant) {
         update { state in Change(liveness: state.liveness.connected(host, now: now).map { [$0] } ?? []) }
     }
 
-    func heartbeat(from host: HostID, now: Instant) {
+    package func heartbeat(from host: HostID, now: Instant) {
         update { state in
             Change(liveness: state.liveness.heartbeatReceived(from: host, now: now).map { [$0] } ?? [])
         }
     }
 
-    func disconnected(_ host: HostID, reason: String, now: Instant) {
+    package func disconnected(_ host: HostID, reason: String, now: Instant) {
         update { state in
             Change(liveness: state.liveness.disconnected(host, reason: reason, now: now).map { [$0] } ?? [])
         }
     }
 
-    func snapshotReceived(_ snapshot: HostSnapshot, hash: UInt64, now: Instant) throws(CatalogError) {
+    package func snapshotReceived(_ snapshot: HostSnapshot, hash: UInt64, now: Instant) throws(CatalogError) {
         var failure: CatalogError?
         update { state in
             do throws(CatalogError) {
@@ -88,7 +88,7 @@ final class Fleet: Sendable {
     }
 
     /// An operator revoked the host: it is forgotten, and so are its instances.
-    func removed(_ host: HostID) {
+    package func removed(_ host: HostID) {
         update { state in
             let effect = state.catalog.hostRemoved(host)
             state.liveness.removed(host)
@@ -98,13 +98,13 @@ final class Fleet: Sendable {
         }
     }
 
-    func needsSnapshot(of host: HostID, boot: BootID, hash: UInt64) -> Bool {
+    package func needsSnapshot(of host: HostID, boot: BootID, hash: UInt64) -> Bool {
         state.withLock { $0.catalog.needsSnapshot(of: host, boot: boot, hash: hash) }
     }
 
     /// Time passed. Answers which hosts went from one state to another.
     @discardableResult
-    func tick(now: Instant) -> [HostLiveness.Change] {
+    package func tick(now: Instant) -> [HostLiveness.Change] {
         let change = update { state in
             let changes = state.liveness.tick(now: now)
             return Change(liveness: changes)
@@ -141,7 +141,7 @@ final class Fleet: Sendable {
     // MARK: Storage
 
     /// The snapshots that storage has not seen, nil for a host that is gone; they count as stored from now on.
-    func takeUnstored() -> [(host: HostID, snapshot: HostSnapshot?)] {
+    package func takeUnstored() -> [(host: HostID, snapshot: HostSnapshot?)] {
         state.withLock { state in
             defer { state.unstored = [] }
             return state.unstored.sorted().map { ($0, state.catalog.host($0)?.snapshot) }
@@ -149,18 +149,18 @@ final class Fleet: Sendable {
     }
 
     /// Storage did not take these; they will be offered again.
-    func storeFailed(_ hosts: [HostID]) {
+    package func storeFailed(_ hosts: [HostID]) {
         state.withLock { $0.unstored.formUnion(hosts) }
     }
 
     // MARK: Reading
 
-    struct HostView: Sendable {
-        var snapshot: HostSnapshot
-        var status: HostLiveness.Status?
+    package struct HostView: Sendable {
+        package var snapshot: HostSnapshot
+        package var status: HostLiveness.Status?
     }
 
-    func hosts(now: Instant) -> [HostView] {
+    package func hosts(now: Instant) -> [HostView] {
         state.withLock { state in
             state.catalog.hosts.map { host in
                 HostView(
@@ -169,26 +169,31 @@ final class Fleet: Sendable {
         }
     }
 
-    func status(of host: HostID, now: Instant) -> HostLiveness.Status? {
+    package func status(of host: HostID, now: Instant) -> HostLiveness.Status? {
         state.withLock { $0.liveness.status(of: host, now: now) }
     }
 
-    func snapshot(of host: HostID) -> HostSnapshot? { state.withLock { $0.catalog.host(host)?.snapshot } }
-    var containers: [Catalog.HostContainer] { state.withLock { $0.catalog.containers } }
-    var services: [Catalog.Service] { state.withLock { $0.catalog.services } }
-    func isWarmingUp(now: Instant) -> Bool { state.withLock { $0.catalog.isWarmingUp(now: now) } }
+    package func snapshot(of host: HostID) -> HostSnapshot? { state.withLock { $0.catalog.host(host)?.snapshot } }
+    package var containers: [Catalog.HostContainer] { state.withLock { $0.catalog.containers } }
+    package var services: [Catalog.Service] { state.withLock { $0.catalog.services } }
+    package func isWarmingUp(now: Instant) -> Bool { state.withLock { $0.catalog.isWarmingUp(now: now) } }
 
     /// Nil when nobody ever offered the service.
-    func route(_ service: ServiceName) -> RoutingView? { state.withLock { $0.routes.view(of: service) } }
+    package func route(_ service: ServiceName) -> RoutingView? { state.withLock { $0.routes.view(of: service) } }
 
-    enum WatchEnd: Equatable, Sendable {
+    package enum WatchEnd: Equatable, Sendable {
         /// The route differs from the version that was asked from, the time is over, or the watcher went away.
         case look
         case refused(String)
     }
 
+    /// How many wait for a route.
+    package var watching: Int { state.withLock { $0.waiting.count } }
+
     /// Returns when the route of the service is no longer at `version`, or after `wait`.
-    func routeChanged(_ service: ServiceName, from version: UInt64, wait: Duration, now: Instant) async -> WatchEnd {
+    package func routeChanged(
+        _ service: ServiceName, from version: UInt64, wait: Duration, now: Instant
+    ) async -> WatchEnd {
         let (effect, isWaiting) = state.withLock { state in
             let effect = state.watches.watched(
                 service, from: version, current: state.routes.version(of: service), wait: wait, now: now)

@@ -1,11 +1,11 @@
 import Foundation
-import MusterControlStore
-import MusterModel
-import MusterTransport
+package import MusterControlStore
+package import MusterModel
+package import MusterTransport
 import Synchronization
 
 /// Why a host may not join or stay. The text is for the person at the other end.
-enum JoinError: Error, Equatable, CustomStringConvertible {
+package enum JoinError: Error, Equatable, CustomStringConvertible {
     case malformedToken(String)
     /// Never made, already used, or expired: the three look alike on purpose.
     case unknownToken
@@ -15,7 +15,7 @@ enum JoinError: Error, Equatable, CustomStringConvertible {
     case unknownHost(HostID)
     case storage(String)
 
-    var description: String {
+    package var description: String {
         switch self {
         case .malformedToken(let reason): "the token is not one of muster's: \(reason)"
         case .unknownToken:
@@ -34,10 +34,10 @@ enum JoinError: Error, Equatable, CustomStringConvertible {
 
 /// Who may be an agent: join tokens, host certificates, revocation. Truth is in the control store; the set of revoked
 /// hosts is kept in memory as well, because every handshake asks.
-final class HostAuthority: Sendable {
-    static let tokenLifetime = Duration.minutes(10)
-    static let tokenLifetimeMax = Duration.hours(24)
-    static let namesPerHost = 1_000
+package final class HostAuthority: Sendable {
+    package static let tokenLifetime = Duration.minutes(10)
+    package static let tokenLifetimeMax = Duration.hours(24)
+    package static let namesPerHost = 1_000
 
     private struct Join: Codable {
         var hostName: String
@@ -50,7 +50,7 @@ final class HostAuthority: Sendable {
         var revokedAt: Int64?
     }
 
-    let authority: CertificateAuthority
+    package let authority: CertificateAuthority
     private let store: any ControlStore
     private let revoked: Mutex<Set<HostID>>
 
@@ -60,7 +60,7 @@ final class HostAuthority: Sendable {
         self.revoked = Mutex(revoked)
     }
 
-    static func open(_ authority: CertificateAuthority, store: any ControlStore) async throws -> HostAuthority {
+    package static func open(_ authority: CertificateAuthority, store: any ControlStore) async throws -> HostAuthority {
         var revoked: Set<HostID> = []
         for entry in try await store.list(prefix: "identity/").entries {
             let identity = try JSONDecoder().decode(Identity.self, from: Data(entry.value))
@@ -74,7 +74,7 @@ final class HostAuthority: Sendable {
     // MARK: Joining
 
     /// A token with which one host of this name may join once. Only its hash is stored.
-    func createToken(hostName: String, lifetime: Duration, now: Instant) async throws -> (
+    package func createToken(hostName: String, lifetime: Duration, now: Instant) async throws -> (
         token: JoinToken, expires: Instant
     ) {
         let token = JoinToken(pin: authority.pin)
@@ -86,7 +86,7 @@ final class HostAuthority: Sendable {
     }
 
     /// Uses the token up and gives out the host's id and first certificate.
-    func enroll(
+    package func enroll(
         token text: String, hostName: String, signingRequest: String, now: Instant
     ) async throws(JoinError) -> (host: HostID, certificate: Certificate) {
         let token: JoinToken
@@ -142,7 +142,7 @@ final class HostAuthority: Sendable {
     // MARK: Staying
 
     /// A fresh certificate for a host that is connected with a valid one. PEM.
-    func renew(_ host: HostID, signingRequest: String, now: Instant) throws(JoinError) -> String {
+    package func renew(_ host: HostID, signingRequest: String, now: Instant) throws(JoinError) -> String {
         guard !isRevoked(host) else { throw .revoked(host) }
         do throws(CertificateError) {
             let publicKey = try SigningRequest.publicKey(pem: signingRequest)
@@ -152,10 +152,10 @@ final class HostAuthority: Sendable {
         }
     }
 
-    func isRevoked(_ host: HostID) -> Bool { revoked.withLock { $0.contains(host) } }
+    package func isRevoked(_ host: HostID) -> Bool { revoked.withLock { $0.contains(host) } }
 
     /// Durable when it returns. Whoever calls it closes the live connection.
-    func revoke(_ host: HostID, now: Instant) async throws(JoinError) {
+    package func revoke(_ host: HostID, now: Instant) async throws(JoinError) {
         do {
             guard let entry = try await store.get("identity/\(host)") else { throw JoinError.unknownHost(host) }
             var identity = try JSONDecoder().decode(Identity.self, from: Data(entry.value))

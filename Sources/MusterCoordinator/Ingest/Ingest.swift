@@ -1,28 +1,28 @@
-import Logging
-import MusterModel
-import MusterStore
-import MusterWire
+package import Logging
+package import MusterModel
+package import MusterStore
+package import MusterWire
 import Synchronization
 
-/// From received frames to durable ones. A frame is acknowledged only after the sync that holds it returned; then, and not
-/// before, readers see it.
-final class Ingest: Sendable {
-    let marks = StreamMarks()
-    let metrics: MetricStore
-    let logs: LogStore
+/// From received frames to durable ones. A frame is acknowledged only after the sync that holds it returned; then, and
+/// not before, readers see it.
+package final class Ingest: Sendable {
+    package let marks = StreamMarks()
+    package let metrics: MetricStore
+    package let logs: LogStore
     private let metricCommit: GroupCommit
     private let logCommit: GroupCommit
     private let counters = Mutex(Counters())
 
-    struct Counters: Sendable {
-        var metricFrames = 0
-        var logFrames = 0
-        var bytes = 0
-        var failed = 0
+    package struct Counters: Sendable {
+        package var metricFrames = 0
+        package var logFrames = 0
+        package var bytes = 0
+        package var failed = 0
     }
 
     /// What the session that sent a frame is told.
-    enum Stored: Sendable {
+    package enum Stored: Sendable {
         case durable
         case keyframeNeeded(String)
         case failed(StoreError)
@@ -35,16 +35,26 @@ final class Ingest: Sendable {
         self.logCommit = logCommit
     }
 
-    struct Settings: Sendable {
-        var directory: String
-        var metricRetention: Duration
-        var metricBytes: Int
-        var logRetention: Duration
-        var logBytes: Int
+    package struct Settings: Sendable {
+        package var directory: String
+        package var metricRetention: Duration
+        package var metricBytes: Int
+        package var logRetention: Duration
+        package var logBytes: Int
+
+        package init(
+            directory: String, metricRetention: Duration, metricBytes: Int, logRetention: Duration, logBytes: Int
+        ) {
+            self.directory = directory
+            self.metricRetention = metricRetention
+            self.metricBytes = metricBytes
+            self.logRetention = logRetention
+            self.logBytes = logBytes
+        }
     }
 
     /// Opens what is on disk and reads it back: marks of all streams, the hot store, the log index.
-    static func open(
+    package static func open(
         _ settings: Settings, io: any FileIO, compressor: any Compressor, now: Instant, logger: Logger
     ) throws -> Ingest {
         let (metricLog, metricRecovery) = try SegmentLog.open(
@@ -104,9 +114,9 @@ final class Ingest: Sendable {
             ])
     }
 
-    /// Takes a new frame of class metrics or logs. False when the queue is full: it was not received, the session has to
-    /// end so that it comes again. `stored` is called on the commit thread.
-    func frameReceived(
+    /// Takes a new frame of class metrics or logs. False when the queue is full: it was not received, the session has
+    /// to end so that it comes again. `stored` is called on the commit thread.
+    package func frameReceived(
         _ frame: DataFrame, of key: StreamKey, now: Instant, stored: @escaping @Sendable (Stored) -> Void
     ) -> GroupCommit.Admission {
         let id = FrameID(host: key.host, boot: key.boot, class: frame.class, sequence: frame.sequence)
@@ -143,10 +153,10 @@ final class Ingest: Sendable {
     }
 
     /// Submitted and not yet durable; readers of links pause above a limit.
-    var queuedBytes: Int { metricCommit.queuedBytes + logCommit.queuedBytes }
-    var counts: Counters { counters.withLock { $0 } }
+    package var queuedBytes: Int { metricCommit.queuedBytes + logCommit.queuedBytes }
+    package var counts: Counters { counters.withLock { $0 } }
 
-    func close() async {
+    package func close() async {
         await metricCommit.close()
         await logCommit.close()
     }

@@ -1,16 +1,16 @@
 import Logging
-import MusterLogs
-import MusterModel
-import MusterStore
+package import MusterLogs
+package import MusterModel
+package import MusterStore
 import NIOPosix
 import Synchronization
 
 /// The log blocks on disk, the index of their headers, and who follows new lines.
-final class LogStore: Sendable {
+package final class LogStore: Sendable {
     /// Followers at the same time.
-    static let followersMax = 256
+    package static let followersMax = 256
     /// Entries a follower may lag behind before it is cut off.
-    static let followerEntries = 10_000
+    package static let followerEntries = 10_000
 
     private struct Follower {
         let question: LogQuestion
@@ -28,17 +28,18 @@ final class LogStore: Sendable {
     private let log: SegmentLog
     private let compressor: any Compressor
 
-    init(log: SegmentLog, compressor: any Compressor) {
+    package init(log: SegmentLog, compressor: any Compressor) {
         self.log = log
         self.compressor = compressor
     }
 
-    var blockCount: Int { state.withLock { $0.index.blockCount } }
-    var unreadable: UInt64 { state.withLock { $0.unreadable } }
+    package var blockCount: Int { state.withLock { $0.index.blockCount } }
+    package var unreadable: UInt64 { state.withLock { $0.unreadable } }
+    package var followers: Int { state.withLock { $0.followers.count } }
 
-    /// A block of this host is durable. A block that cannot be read, or that speaks of another host, stays on disk and is
-    /// not found; it is counted.
-    func blockStored(_ payload: [UInt8], of host: HostID, at position: SegmentPosition) {
+    /// A block of this host is durable. A block that cannot be read, or that speaks of another host, stays on disk and
+    /// is not found; it is counted.
+    package func blockStored(_ payload: [UInt8], of host: HostID, at position: SegmentPosition) {
         let header = try? LogBlockHeader.decode(payload[...]).header
         guard let header, header.labels["host"] == host.text else {
             return state.withLock { $0.unreadable += 1 }
@@ -55,7 +56,7 @@ final class LogStore: Sendable {
     }
 
     /// Retention removed a segment.
-    func segmentRemoved(_ segment: UInt64) { state.withLock { $0.index.segmentDropped(segment) } }
+    package func segmentRemoved(_ segment: UInt64) { state.withLock { $0.index.segmentDropped(segment) } }
 
     private func tell(_ followers: [(key: UInt64, value: Follower)], _ payload: [UInt8]) {
         guard let block = try? LogBlock.decode(payload[...], compressor: compressor) else { return }
@@ -75,7 +76,7 @@ final class LogStore: Sendable {
     }
 
     /// New lines from now on; nil when too many follow already. The stream ends when the follower lags too far behind.
-    func follow(_ question: LogQuestion) -> AsyncStream<LogEntry>? {
+    package func follow(_ question: LogQuestion) -> AsyncStream<LogEntry>? {
         let (stream, continuation) = AsyncStream.makeStream(
             of: LogEntry.self, bufferingPolicy: .bufferingOldest(Self.followerEntries))
         let id = state.withLock { state -> UInt64? in
@@ -95,7 +96,7 @@ final class LogStore: Sendable {
     }
 
     /// The answer to a question, read on a thread that may block.
-    func search(_ question: LogQuestion) async throws -> [LogEntry] {
+    package func search(_ question: LogQuestion) async throws -> [LogEntry] {
         try await NIOThreadPool.singleton.runIfActive { self.searchHere(question) }
     }
 

@@ -96,6 +96,10 @@ final class AgentLink: Sendable {
                 logger.warning("link closed", metadata: ["host": "\(host)", "reason": "\(reason)"])
                 return "\(reason)"
             }
+            guard now < connection.certificate.notAfter else {
+                await refuse(Refusal(.certificateExpired, "the certificate ended and was not renewed"))
+                return "the certificate ended"
+            }
             try? await Task.sleep(for: .milliseconds(250))
         }
         return nil
@@ -153,11 +157,11 @@ final class AgentLink: Sendable {
         }
         if let reason = effect.close {
             logger.warning("agent refused", metadata: ["host": "\(host)", "reason": "\(reason)"])
-        } else {
-            hub.linkEstablished(self, hello: hello, now: now)
         }
-        guard await send(effect.send) else { return false }
-        return effect.close == nil
+        // The welcome goes first: from the moment the hub knows this link, commands go over it.
+        guard await send(effect.send), effect.close == nil else { return false }
+        hub.linkEstablished(self, hello: hello, now: now)
+        return true
     }
 
     private func store(_ frame: DataFrame, now: Instant) async -> Bool {

@@ -6,8 +6,8 @@ import MusterTransport
 import MusterWire
 import Synchronization
 
-/// Every agent's connection, at most one for each host: a newer one supersedes the older. What agents say goes from here
-/// to the fleet, the rollouts and the authority.
+/// Every agent's connection, at most one for each host: a newer one supersedes the older. What agents say goes from
+/// here to the fleet, the rollouts and the authority.
 final class LinkHub: Sendable {
     let clock: MachineClock
     let ingest: Ingest
@@ -144,6 +144,8 @@ final class LinkHub: Sendable {
                 ])
             return
         }
+        // What was read before the connection ended must not bring a revoked host back.
+        guard !authority.isRevoked(link.host) else { return }
         do {
             try fleet.snapshotReceived(snapshot, hash: SnapshotHash.of(payload), now: now)
             rollouts.snapshotReceived(of: link.host)

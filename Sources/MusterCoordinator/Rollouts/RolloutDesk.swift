@@ -1,26 +1,26 @@
 import Foundation
-import Logging
-import MusterControlStore
+package import Logging
+package import MusterControlStore
 import MusterHealth
-import MusterModel
+package import MusterModel
 import MusterProtocol
-import MusterRollouts
-import MusterTransport
+package import MusterRollouts
+package import MusterTransport
 import MusterYAML
 import Synchronization
 
 /// The loop that owns the rollouts: every event changes a machine, what it decides is stored, and only then sent.
-final class RolloutDesk: Sendable {
-    static let inboxEvents = 4_096
+package final class RolloutDesk: Sendable {
+    package static let inboxEvents = 4_096
     /// Finished rollouts that are kept for `history` and `undo`.
-    static let historyMax = 1_000
+    package static let historyMax = 1_000
     private static let pulse = Duration.milliseconds(200)
 
-    enum Order: String, Sendable {
+    package enum Order: String, Sendable {
         case pause, resume, abort, undo
     }
 
-    typealias Reply<Value> = @Sendable (Result<Value, APIError>) -> Void
+    package typealias Reply<Value> = @Sendable (Result<Value, APIError>) -> Void
 
     private enum Event: Sendable {
         case pulse
@@ -38,10 +38,12 @@ final class RolloutDesk: Sendable {
     private let logger: Logger
     private let events: AsyncStream<Event>
     private let inbox: AsyncStream<Event>.Continuation
+    /// At most one pulse waits: a desk that is held up must not fill its inbox with them.
+    private let isPulseWaiting = Mutex(false)
     private let published = Mutex<[RolloutID: Rollout]>([:])
     private let sender = Mutex<(@Sendable (RolloutStep) -> Bool)?>(nil)
 
-    init(fleet: Fleet, store: any ControlStore, clock: MachineClock, logger: Logger) {
+    package init(fleet: Fleet, store: any ControlStore, clock: MachineClock, logger: Logger) {
         self.fleet = fleet
         self.store = store
         self.clock = clock
@@ -50,12 +52,12 @@ final class RolloutDesk: Sendable {
     }
 
     /// How steps reach their hosts; set once, before `run`.
-    func sends(by send: @escaping @Sendable (RolloutStep) -> Bool) { sender.withLock { $0 = send } }
+    package func sends(by send: @escaping @Sendable (RolloutStep) -> Bool) { sender.withLock { $0 = send } }
 
     // MARK: Asking
 
     /// What a document would do now.
-    func plan(_ spec: RolloutSpec) throws(APIError) -> RolloutPlan {
+    package func plan(_ spec: RolloutSpec) throws(APIError) -> RolloutPlan {
         do throws(RolloutPlanError) {
             return try RolloutPlan.make(spec, inventory())
         } catch {
@@ -64,13 +66,13 @@ final class RolloutDesk: Sendable {
     }
 
     /// Newest first.
-    var all: [Rollout] {
+    package var all: [Rollout] {
         published.withLock { Array($0.values) }.sorted { ($0.createdAt, $0.id) > ($1.createdAt, $1.id) }
     }
 
-    func rollout(_ id: RolloutID) -> Rollout? { published.withLock { $0[id] } }
+    package func rollout(_ id: RolloutID) -> Rollout? { published.withLock { $0[id] } }
 
-    static func spec(_ bytes: [UInt8], file: String) throws(APIError) -> RolloutSpec {
+    package static func spec(_ bytes: [UInt8], file: String) throws(APIError) -> RolloutSpec {
         do throws(ConfigError) {
             return try RolloutSpec.decode(try YAML.parse(bytes, file: file))
         } catch {
@@ -90,17 +92,17 @@ final class RolloutDesk: Sendable {
 
     // MARK: Wishes and reports
 
-    func run(_ spec: RolloutSpec) async throws(APIError) -> RolloutID {
+    package func run(_ spec: RolloutSpec) async throws(APIError) -> RolloutID {
         try await asking { .run(spec, $0) }
     }
 
     /// The id of the rollout the order is about; for `undo` of one that succeeded, of the new one that undoes it.
-    func order(_ id: RolloutID, _ order: Order, by person: String) async throws(APIError) -> RolloutID {
+    package func order(_ id: RolloutID, _ order: Order, by person: String) async throws(APIError) -> RolloutID {
         try await asking { .order(id, order, by: person, $0) }
     }
 
     /// True when the report is stored.
-    func reported(_ key: StepKey, _ report: StepReport, by host: HostID) async -> Bool {
+    package func reported(_ key: StepKey, _ report: StepReport, by host: HostID) async -> Bool {
         do throws(APIError) {
             try await asking { .reported(key, report, host: host, $0) }
             return true
@@ -109,9 +111,9 @@ final class RolloutDesk: Sendable {
         }
     }
 
-    func hostConnected(_ host: HostID) { inbox.yield(.hostConnected(host)) }
-    func hostLost(_ host: HostID, reason: String) { inbox.yield(.hostLost(host, reason: reason)) }
-    func snapshotReceived(of host: HostID) {
+    package func hostConnected(_ host: HostID) { inbox.yield(.hostConnected(host)) }
+    package func hostLost(_ host: HostID, reason: String) { inbox.yield(.hostLost(host, reason: reason)) }
+    package func snapshotReceived(of host: HostID) {
         guard published.withLock({ $0.values.contains { !$0.isSettled } }) else { return }
         inbox.yield(.snapshot(host))
     }
@@ -130,23 +132,31 @@ final class RolloutDesk: Sendable {
 
     // MARK: The loop
 
-    func run() async throws {
+    package func run() async throws {
         var epoch: UInt64 = 0
         var rollouts = try await restore(&epoch)
         await withDiscardingTaskGroup { group in
             group.addTask { [inbox] in
                 while !Task.isCancelled {
-                    inbox.yield(.pulse)
+                    self.beat()
                     try? await Task.sleep(for: Self.pulse)
                 }
                 inbox.finish()
             }
             for await event in events {
+                if case .pulse = event { isPulseWaiting.withLock { $0 = false } }
                 await handle(event, &rollouts, epoch)
                 let snapshot = rollouts
                 published.withLock { $0 = snapshot }
             }
             group.cancelAll()
+        }
+    }
+
+    private func beat() {
+        isPulseWaiting.withLock { isWaiting in
+            guard !isWaiting, case .enqueued = inbox.yield(.pulse) else { return }
+            isWaiting = true
         }
     }
 
@@ -191,10 +201,12 @@ final class RolloutDesk: Sendable {
         for id in rollouts.keys.sorted() where rollouts[id]?.isSettled == false { await change(id, &rollouts, event) }
     }
 
+    /// False when the desk stops before the change is stored.
+    @discardableResult
     private func change(
         _ id: RolloutID, _ rollouts: inout [RolloutID: Rollout], _ event: (inout Rollout) -> Rollout.Effect
-    ) async {
-        guard var rollout = rollouts[id] else { return }
+    ) async -> Bool {
+        guard var rollout = rollouts[id] else { return true }
         let before = rollout.state
         let effect = event(&rollout)
         rollouts[id] = rollout
@@ -206,7 +218,7 @@ final class RolloutDesk: Sendable {
                     "reason": "\(rollout.reason)",
                 ])
         }
-        await perform(effect, rollout)
+        return await perform(effect, rollout)
     }
 
     private func started(
@@ -235,7 +247,7 @@ final class RolloutDesk: Sendable {
         let effect: Rollout.Effect
         do throws(RolloutRefusal) { effect = try rollout.started(now: clock.now) } catch { throw .conflict("\(error)") }
         rollouts[id] = rollout
-        await perform(effect, rollout)
+        guard await perform(effect, rollout) else { throw .stopping }
         await forgetOldest(&rollouts)
         return id
     }
@@ -290,8 +302,7 @@ final class RolloutDesk: Sendable {
                 case .undo: try rollout.undone(by: person, now: now)
                 }
             rollouts[id] = rollout
-            await perform(effect, rollout)
-            reply(.success(id))
+            reply(await perform(effect, rollout) ? .success(id) : .failure(.stopping))
         } catch {
             reply(.failure(.conflict("\(error)")))
         }
@@ -305,12 +316,13 @@ final class RolloutDesk: Sendable {
         // A report about a rollout that is forgotten, or of a host that is not part of it, says nothing: it is taken so
         // that the agent can forget it too.
         if let rollout = rollouts[key.rollout], rollout.hostState(of: host) != nil {
-            await change(key.rollout, &rollouts) { rollout in
+            let isStored = await change(key.rollout, &rollouts) { rollout in
                 switch report {
                 case .accepted: rollout.stepAccepted(key, now: now)
                 case .finished(let outcome): rollout.stepFinished(key, outcome, now: now)
                 }
             }
+            guard isStored else { return reply(.failure(.stopping)) }
         }
         reply(.success(()))
     }
@@ -339,13 +351,15 @@ final class RolloutDesk: Sendable {
 
     // MARK: Acting
 
-    private func perform(_ effect: Rollout.Effect, _ rollout: Rollout) async {
+    /// False when the desk stops before the effect is stored; nothing is sent then.
+    @discardableResult
+    private func perform(_ effect: Rollout.Effect, _ rollout: Rollout) async -> Bool {
         if effect.isToBeStored {
             // Rollouts are made of texts and numbers that JSON can hold: there is nothing to fail.
             let bytes = Array((try? JSONEncoder().encode(rollout)) ?? Data())
-            await store([.put("rollout/\(rollout.id)", bytes)])
+            guard await store([.put("rollout/\(rollout.id)", bytes)]) else { return false }
         }
-        guard let send = sender.withLock({ $0 }) else { return }
+        guard let send = sender.withLock({ $0 }) else { return true }
         for step in effect.send where !send(step) {
             logger.notice(
                 "step not sent; it is sent again when the host is back",
@@ -353,18 +367,22 @@ final class RolloutDesk: Sendable {
                     "rollout": "\(step.rollout)", "step": "\(step.step)", "host": "\(step.host)",
                 ])
         }
+        return true
     }
 
-    /// Returns when it is stored; nothing is sent before.
-    private func store(_ changes: [ControlChange]) async {
+    /// Returns when it is stored; nothing is sent before. False when the desk stops first.
+    @discardableResult
+    private func store(_ changes: [ControlChange]) async -> Bool {
         while !Task.isCancelled {
             do throws(ControlStoreError) {
                 _ = try await store.transaction([], changes)
-                return
+                return true
             } catch {
+                guard !Task.isCancelled else { return false }
                 logger.error("rollout not stored; trying again", metadata: ["reason": "\(error)"])
                 try? await Task.sleep(for: .seconds(1))
             }
         }
+        return false
     }
 }

@@ -4,8 +4,8 @@ package import MusterRollouts
 /// Executes rollout steps that put containers on another image, through the Docker API.
 ///
 /// Every move is derived from what Docker shows (`ReplacementSlot`), so `execute` is also how an unfinished step is
-/// resumed after the agent was killed at any point: it finishes the same attempt, or undoes it when a verdict against it
-/// had been passed. What it needs to remember is written as labels on the new container when that is created, before
+/// resumed after the agent was killed at any point: it finishes the same attempt, or undoes it when a verdict against
+/// it had been passed. What it needs to remember is written as labels on the new container when that is created, before
 /// anything else is touched.
 ///
 /// The replaced container is renamed to `<name>.muster-old-<rollout>.<step>`, stopped, and kept with the restart policy

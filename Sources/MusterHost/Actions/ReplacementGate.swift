@@ -102,7 +102,8 @@ package struct ReplacementGate {
         }
         guard now - began >= gate.deadline else { return }
         verdict = .bad(
-            "it was not healthy for \(gate.healthyFor.shortText) within \(gate.deadline.shortText): \(obstacle(now: now))"
+            "it was not healthy for \(gate.healthyFor.shortText) within \(gate.deadline.shortText): "
+                + obstacle(now: now)
         )
     }
 

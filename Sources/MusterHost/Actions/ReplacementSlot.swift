@@ -17,7 +17,7 @@
 /// Back, from any of these:
 ///
 ///     runs             any                        stopNew (one that has stopped fails its gate, whoever looks next)
-///     not `failed`     any                        markFailed (rename the new one: from here on there is no way forward)
+///     not `failed`     any                        markFailed (rename the new one: no way forward from here)
 ///     failed           parked                     unpark
 ///     failed           other restart policy       rearm
 ///     failed           stopped, ran before        startOld

@@ -1,8 +1,9 @@
 package import MusterModel
 import Synchronization
 
-/// Runs the checks of a host's instances. `watch` says which; `run` is awaited by the wiring for as long as checks shall
-/// run; `onChange` is called whenever `instances` has news, from whichever task brought it: read the level, not the edge.
+/// Runs the checks of a host's instances. `watch` says which; `run` is awaited by the wiring for as long as checks
+/// shall run; `onChange` is called whenever `instances` has news, from whichever task brought it: read the level, not
+/// the edge.
 package final class CheckRunner: Sendable {
     /// A timer sleeps no longer than this, so that one that became useless does not stay for long.
     static let longestSleep = Duration.seconds(5)

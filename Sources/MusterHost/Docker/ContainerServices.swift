@@ -14,13 +14,13 @@ package struct DiscoveredServices: Equatable, Sendable {
 
 /// From containers to instances of services, by Registrator's labels.
 ///
-/// A container offers a service when it carries `SERVICE_NAME` or `SERVICE_<port>_NAME` (`<port>` is the port inside the
-/// container). Without either it offers nothing: Registrator would name it after its image, Muster does not guess.
+/// A container offers a service when it carries `SERVICE_NAME` or `SERVICE_<port>_NAME` (`<port>` is the port inside
+/// the container). Without either it offers nothing: Registrator would name it after its image, Muster does not guess.
 /// - `SERVICE_NAME` covers the published ports, or the exposed ones where none is published. With several such ports
 ///   the service is `<name>-<port>`, as with Registrator. A port with a name of its own is not counted among them, and
 ///   needs to be neither published nor exposed.
-/// - `SERVICE_TAGS`, `SERVICE_ID`, `SERVICE_WEIGHT`, `SERVICE_CHECK_*` and their `SERVICE_<port>_*` forms, the port's own
-///   first. `SERVICE_IGNORE` and `SERVICE_<port>_IGNORE` leave out.
+/// - `SERVICE_TAGS`, `SERVICE_ID`, `SERVICE_WEIGHT`, `SERVICE_CHECK_*` and their `SERVICE_<port>_*` forms, the port's
+///   own first. `SERVICE_IGNORE` and `SERVICE_<port>_IGNORE` leave out.
 /// - `SERVICE_ID` takes the place of the container's name in the instance's id.
 /// - The address is the advertised one with the published port; of a port that is not published, the container's own.
 package enum ContainerServices {

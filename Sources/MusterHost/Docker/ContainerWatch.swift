@@ -38,7 +38,8 @@ package struct ContainerWatch: Sendable {
         self.settings = settings
     }
 
-    /// Runs until its task is cancelled. `publish` is called in order with every change, also when the daemon goes away.
+    /// Runs until its task is cancelled. `publish` is called in order with every change, also when the daemon goes
+    /// away.
     package func run(publish: @Sendable (ContainerObservation) -> Void) async {
         var watched = WatchedContainers(selector: settings.selector)
         var pause = settings.retryFloor

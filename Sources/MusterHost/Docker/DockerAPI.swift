@@ -4,8 +4,8 @@ import Synchronization
 /// The part of the Docker Engine API that Muster uses, over an injected HTTP client.
 ///
 /// The version spoken is the newest both sides know: `oldestVersion` is Docker Engine 20.10, and Podman's compatible
-/// service offers it too. It is negotiated with the first request and again after `forgetVersion`, because a daemon that
-/// restarted may be another one.
+/// service offers it too. It is negotiated with the first request and again after `forgetVersion`, because a daemon
+/// that restarted may be another one.
 package final class DockerAPI: Sendable {
     package struct Version: Comparable, Sendable, CustomStringConvertible {
         package var major: Int

@@ -1,5 +1,5 @@
-/// A JSON value as Docker sent it. Numbers keep their digits and objects their order, so what is read from one container
-/// can be written into the next without loss.
+/// A JSON value as Docker sent it. Numbers keep their digits and objects their order, so what is read from one
+/// container can be written into the next without loss.
 package indirect enum DockerJSON: Equatable, Sendable {
     package struct Member: Equatable, Sendable {
         package var key: String
@@ -31,7 +31,8 @@ package indirect enum DockerJSON: Equatable, Sendable {
         .object(values.sorted { $0.key < $1.key }.map { Member($0.key, .string($0.value)) })
     }
 
-    /// The member of an object; nil when there is none, when it is null, and when this is no object. Writing nil removes.
+    /// The member of an object; nil when there is none, when it is null, and when this is no object. Writing nil
+    /// removes.
     package subscript(key: String) -> DockerJSON? {
         get {
             guard case .object(let members) = self, let found = members.first(where: { $0.key == key }),

@@ -1,8 +1,8 @@
 package import MusterModel
 
 extension Instant {
-    /// Docker's spelling of a time, RFC 3339 with up to nine digits of a second: `2026-03-01T09:30:00.123456789Z` or with
-    /// an offset such as `+02:00`. Nil for anything else, and for the year 1, by which Docker means "never".
+    /// Docker's spelling of a time, RFC 3339 with up to nine digits of a second: `2026-03-01T09:30:00.123456789Z` or
+    /// with an offset such as `+02:00`. Nil for anything else, and for the year 1, by which Docker means "never".
     package init?(dockerTime text: String) {
         let bytes = Array(text.utf8)
         guard bytes.count >= 20, bytes[4] == UInt8(ascii: "-"), bytes[7] == UInt8(ascii: "-"),

@@ -19,8 +19,8 @@ package struct LabelComplaint: Equatable, Sendable, CustomStringConvertible {
     package var description: String { "container \(container): label \(label) \(problem); allowed: \(allowed)" }
 }
 
-/// Reads Registrator's labels of one container for one port: `SERVICE_<port>_KEY` first, then `SERVICE_KEY`. A label that
-/// cannot be followed is complained about and counts as absent.
+/// Reads Registrator's labels of one container for one port: `SERVICE_<port>_KEY` first, then `SERVICE_KEY`. A label
+/// that cannot be followed is complained about and counts as absent.
 struct ServiceLabels {
     let container: String
     let labels: Labels

@@ -21,8 +21,8 @@ package final class LogTailer: Sendable {
     private let clock: @Sendable () -> Instant
     private let makeLoop: @Sendable () -> TailLoop
 
-    /// `recovery` comes from the journal's records through `TailLedger.recovered(from:)`. `clock` is asked on the tailer's
-    /// thread and must not step back. Nil when the process has no descriptor left.
+    /// `recovery` comes from the journal's records through `TailLedger.recovered(from:)`. `clock` is asked on the
+    /// tailer's thread and must not step back. Nil when the process has no descriptor left.
     package init?(
         options: LogTailerOptions = LogTailerOptions(), recovery: TailLedger.Recovery, journal: some LedgerJournal,
         sink: some LogSink, compressor: some Compressor, clock: @escaping @Sendable () -> Instant

@@ -2,12 +2,13 @@
 // slabs, hands the lines to a `LogBlockBuilder` and gives the blocks to a `LogSink` once their place in the files is in
 // the journal. `LogTailer` is the door to that thread.
 //
-// The file is the buffer. Nothing is kept in memory between two visits but an offset and the 64 bytes before it; when the
-// link has no room, nothing is read. A file that is written to is visited at once when it was quiet, else every 200 ms,
-// so that busy files give full blocks. An idle file costs neither time nor, beyond `maxOpenFiles`, a descriptor.
+// The file is the buffer. Nothing is kept in memory between two visits but an offset and the 64 bytes before it; when
+// the link has no room, nothing is read. A file that is written to is visited at once when it was quiet, else every 200
+// ms, so that busy files give full blocks. An idle file costs neither time nor, beyond `maxOpenFiles`, a descriptor.
 //
 // A file is known by device, inode and birth, never by its name. Before every read the bytes before the offset are
-// compared with those remembered: a file that was truncated, or truncated and grown again past the offset, is a new file.
+// compared with those remembered: a file that was truncated, or truncated and grown again past the offset, is a new
+// file.
 
 package import MusterLogs
 package import MusterModel
@@ -46,8 +47,8 @@ package struct TailedBlock: Equatable, Sendable {
 
 /// Where blocks go. Called on the tailer's thread; must not block.
 package protocol LogSink: Sendable {
-    /// True while the window has room for one block more than the `undelivered` ones that are on their way to `blockCut`.
-    /// When it turns true again the owner calls `LogTailer.windowOpened()`.
+    /// True while the window has room for one block more than the `undelivered` ones that are on their way to
+    /// `blockCut`. When it turns true again the owner calls `LogTailer.windowOpened()`.
     func canCut(undelivered: Int) -> Bool
     /// A block whose record is durable. Sequences increase from call to call.
     func blockCut(_ block: TailedBlock)

@@ -4,8 +4,8 @@ import MusterModel
 
 /// Which files there are and under which names.
 extension TailLoop {
-    /// Compares everything known with what is there: at the start, after lost events, when sources or directories change,
-    /// and now and then.
+    /// Compares everything known with what is there: at the start, after lost events, when sources or directories
+    /// change, and now and then.
     func reconcile(now: Instant) {
         var searched: Set<String> = []
         if !hasReconciled { adoptRecovered(now: now, searched: &searched) }

@@ -18,8 +18,8 @@ extension TailLoop {
         }
     }
 
-    /// What a name stood for before its file was renamed: the path it is labelled with. A file that was made and renamed
-    /// between two turns was never seen under the name that the sources ask for.
+    /// What a name stood for before its file was renamed: the path it is labelled with. A file that was made and
+    /// renamed between two turns was never seen under the name that the sources ask for.
     private func origin(of path: String) -> String? {
         if let id = names[path] { return files[id]?.origin }
         return renamedOrigins[path] ?? (sourceIndex(path) == nil ? nil : path)

@@ -2,8 +2,8 @@ import Glibc
 package import MusterLogs
 package import MusterModel
 
-/// The tailer's machine and hands: owns the ledger, the watches and the descriptors. Not `Sendable`: one thread makes it,
-/// turns it and drops it. `LogTailer` does that in production; a test turns it by hand.
+/// The tailer's machine and hands: owns the ledger, the watches and the descriptors. Not `Sendable`: one thread makes
+/// it, turns it and drops it. `LogTailer` does that in production; a test turns it by hand.
 ///
 /// Nothing is cut before the first `welcomed`: only then is it known which of the earlier run's blocks have to be read
 /// again, and those go before everything new.
@@ -242,8 +242,8 @@ package import MusterModel
         openCount -= 1
     }
 
-    /// Closes idle files when too many are open: an eighth at once, so that a full table is not searched for every file.
-    /// Files with nothing to read go first; a deleted or moved file keeps its descriptor.
+    /// Closes idle files when too many are open: an eighth at once, so that a full table is not searched for every
+    /// file. Files with nothing to read go first; a deleted or moved file keeps its descriptor.
     func closeLeastUsed(except kept: TailedSource.ID) {
         guard openCount > options.maxOpenFiles else { return }
         let closable = files.values.filter { file in

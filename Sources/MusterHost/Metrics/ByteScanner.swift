@@ -33,8 +33,8 @@ struct ByteScanner {
         return start..<at
     }
 
-    /// The next field as a decimal number, with sign and fraction; nil when it is not one. What stands behind the digits
-    /// (a unit, a comma, a newline) is skipped.
+    /// The next field as a decimal number, with sign and fraction; nil when it is not one. What stands behind the
+    /// digits (a unit, a comma, a newline) is skipped.
     mutating func number(_ bytes: Span<UInt8>) -> Double? {
         guard let field = field(bytes) else { return nil }
         return Self.number(bytes, field)

@@ -71,8 +71,8 @@ struct DiskCollector: HostCollector {
         return [info] + Self.columns.prefix(columns).map { table.series($0.name, ("device", device)) }
     }
 
-    /// node_exporter's default exclusion, `^(ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\d+n\d+p)\d+$`, without a regular expression:
-    /// RAM disks, loop devices, floppies, and partitions.
+    /// node_exporter's default exclusion, `^(ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\d+n\d+p)\d+$`, without a regular
+    /// expression: RAM disks, loop devices, floppies, and partitions.
     static func isExcludedByDefault(_ device: String) -> Bool {
         let trunk = device.trimmingDigits
         guard trunk.count < device.count else { return false }

@@ -11,8 +11,8 @@ enum WallClock {
 }
 
 private enum HostClock {
-    /// The kernel writes two words, seconds and nanoseconds. They are read as words: which module owns the members of C's
-    /// `timespec` depends on what else a build has loaded.
+    /// The kernel writes two words, seconds and nanoseconds. They are read as words: which module owns the members of
+    /// C's `timespec` depends on what else a build has loaded.
     static func nanoseconds(_ clock: clockid_t) -> Int64 {
         var words: (seconds: Int, nanoseconds: Int) = (0, 0)
         unsafe withUnsafeMutableBytes(of: &words) { bytes in

@@ -6,7 +6,8 @@ package import MusterModel
 ///     collectors.collect(now: now, into: &table)
 ///     encoder.append(table)
 ///
-/// A collector that fails costs its own series only: they end, the failure is counted, and the next interval tries again.
+/// A collector that fails costs its own series only: they end, the failure is counted, and the next interval tries
+/// again.
 package struct HostCollectors: Sendable {
     private struct Entry: Sendable {
         let name: CollectorName

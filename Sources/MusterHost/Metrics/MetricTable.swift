@@ -1,7 +1,7 @@
 package import MusterModel
 
-/// The series of this host as one row of doubles. Whoever measures registers a set of labels once, keeps the handle, and
-/// from then on writes a value by handle: a tick costs no `String`, no hash and no allocation.
+/// The series of this host as one row of doubles. Whoever measures registers a set of labels once, keeps the handle,
+/// and from then on writes a value by handle: a tick costs no `String`, no hash and no allocation.
 ///
 /// A tick begins with `tickBegan()`; then values are set, series are registered and ended; then the encoder reads
 /// `started`, `ended` and the samples. A slot's life, per handle:
@@ -21,8 +21,8 @@ package struct MetricTable: Sendable {
     package let seriesMax: Int
     /// Handles registered since the tick began, in the order of registration.
     package private(set) var started: [Int] = []
-    /// Handles ended since the tick began, without those that started in it too. Their labels can still be read until the
-    /// next tick begins.
+    /// Handles ended since the tick began, without those that started in it too. Their labels can still be read until
+    /// the next tick begins.
     package private(set) var ended: [Int] = []
     /// How many registrations found the table full.
     package private(set) var refusedCount: UInt64 = 0

@@ -2,8 +2,8 @@ import Glibc
 import MusterModel
 import Synchronization
 
-/// Asks mounted file systems for their usage, each on a thread of its own that lives for one question. A mount that does
-/// not answer keeps its thread, and is not asked again before that has come back; nobody else waits for it.
+/// Asks mounted file systems for their usage, each on a thread of its own that lives for one question. A mount that
+/// does not answer keeps its thread, and is not asked again before that has come back; nobody else waits for it.
 final class MountProbes: Sendable {
     /// Mounts that may be without an answer at once. More are not asked, and count as not answering.
     static let hungMax = 32

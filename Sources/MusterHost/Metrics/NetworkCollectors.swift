@@ -77,7 +77,8 @@ struct NetDeviceCollector: HostCollector {
     }
 }
 
-/// One line of `/proc/net/dev`: `  eth0: numbers`. The name may hold a colon itself, and the numbers may touch the colon.
+/// One line of `/proc/net/dev`: `  eth0: numbers`. The name may hold a colon itself, and the numbers may touch the
+/// colon.
 enum NetDeviceLine {
     /// Nil for the two header lines.
     static func split(_ bytes: Span<UInt8>, _ line: ByteScanner) -> (name: Range<Int>, numbers: ByteScanner)? {

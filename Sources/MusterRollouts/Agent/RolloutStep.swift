@@ -55,6 +55,7 @@ package struct RolloutStep: Equatable, Sendable {
     package var key: StepKey { StepKey(rollout: rollout, step: step, attempt: attempt) }
 }
 
+/// What a step does on its host.
 package enum StepAction: Equatable, Sendable, Codable {
     /// Puts every container that carries all the labels of `selector` on `image`, one after the other. The old
     /// containers are parked (renamed, stopped, kept) until a `commit` or `restore` of the same rollout. When one fails
@@ -62,7 +63,8 @@ package enum StepAction: Equatable, Sendable, Codable {
     case replace(selector: [String: String], image: String, gate: HealthGate)
     /// Puts back whatever the rollout replaced on this host. Succeeds when there is nothing to put back.
     case restore
-    /// Removes what the rollout parked on this host; from then on it cannot be restored. Succeeds when nothing is parked.
+    /// Removes what the rollout parked on this host; from then on it cannot be restored. Succeeds when nothing is
+    /// parked.
     case commit
 }
 

@@ -2,7 +2,8 @@ import MusterHost
 import MusterModel
 import Synchronization
 
-/// A daemon made of answers: `answer` is asked for every request, `stream` for those that go on. It keeps what was asked.
+/// A daemon made of answers: `answer` is asked for every request, `stream` for those that go on. It keeps what was
+/// asked.
 final class FakeDocker: HTTPClient {
     typealias Answer = @Sendable (HTTPRequest) -> Result<HTTPResponse, HTTPFailure>
     typealias Stream =

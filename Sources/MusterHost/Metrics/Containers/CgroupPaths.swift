@@ -9,7 +9,8 @@ struct CgroupPaths: Equatable, Sendable {
     private(set) var legacy: [Controller: String] = [:]
     /// The folder of version 2.
     private(set) var unified: String?
-    /// The cgroup's own path, which cAdvisor calls the container's `id`: `/docker/<id>`, `/system.slice/docker-<id>.scope`.
+    /// The cgroup's own path, which cAdvisor calls the container's `id`: `/docker/<id>`,
+    /// `/system.slice/docker-<id>.scope`.
     private(set) var name = ""
 
     var isEmpty: Bool { legacy.isEmpty && unified == nil }

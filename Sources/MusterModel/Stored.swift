@@ -1,12 +1,12 @@
-package import MusterModel
-
-/// A value of MusterModel inside stored state: encoded in a plain form, checked on the way in.
+/// A value of this module inside stored state: encoded in a plain form, checked on the way in.
 package protocol StoredValue: Equatable, Sendable {
     associatedtype Form: Codable
     var storedForm: Form { get }
+    /// Nil for a form that no value has: what is stored may be damaged.
     init?(storedForm: Form)
 }
 
+/// Lets a `Codable` state hold a `StoredValue`; decoding throws `DecodingError.dataCorrupted` for a form that is none.
 @propertyWrapper
 package struct Stored<Value: StoredValue>: Codable, Equatable, Sendable {
     package var wrappedValue: Value
@@ -32,6 +32,16 @@ package struct Stored<Value: StoredValue>: Codable, Equatable, Sendable {
 extension Instant: StoredValue {
     package var storedForm: Int64 { nanoseconds }
     package init?(storedForm: Int64) { self.init(nanoseconds: storedForm) }
+}
+
+extension HostID: StoredValue {
+    package var storedForm: String { text }
+    package init?(storedForm: String) { self.init(storedForm) }
+}
+
+extension RolloutID: StoredValue {
+    package var storedForm: String { text }
+    package init?(storedForm: String) { self.init(storedForm) }
 }
 
 extension Labels: StoredValue {

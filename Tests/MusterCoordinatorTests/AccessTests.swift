@@ -1,0 +1,159 @@
+import Foundation
+import MusterCoordinator
+import MusterModel
+import MusterTestKit
+import MusterTransport
+import Testing
+
+/// Who may ask what, over the real HTTPS server.
+@Suite(.serialized)
+struct AccessTests {
+    private static func target(_ route: APIRoute) -> String {
+        route.path.split(separator: "/", omittingEmptySubsequences: false)
+            .map { $0 == ":id" ? "nobody" : String($0) }.joined(separator: "/")
+    }
+
+    @Test(.timeLimit(.minutes(3)))
+    func everyRouteAsksForItsRoleAndNoMore() async throws {
+        try await RunningCoordinator.run(try Scratch("access")) { coordinator in
+            var tokens: [(role: Role?, token: String?)] = [(nil, nil)]
+            for role in Role.allCases { tokens.append((role, try await coordinator.token(role))) }
+            for route in APIRoute.allCases {
+                for (role, token) in tokens {
+                    let response = try await coordinator.ask(
+                        route.method.rawValue, Self.target(route), token: token, body: route.body)
+                    let who = role?.rawValue ?? "nobody"
+                    if route.access.permits(role) {
+                        #expect(![401, 403].contains(response.status), "\(route) refused \(who): \(response.status)")
+                    } else {
+                        let wanted = role == nil ? 401 : 403
+                        #expect(response.status == wanted, "\(route) answered \(who) with \(response.status)")
+                        let refusal = try JSON(response.body)
+                        #expect(refusal.keys == ["error"] && refusal["error"]?.keys == ["code", "hint", "message"])
+                        #expect(refusal["error"]?["hint"]?.text?.contains("muster token create") == true)
+                    }
+                }
+            }
+        }
+    }
+
+    @Test(.timeLimit(.minutes(2)))
+    func whatIsNoRouteAndWhatIsTooLargeIsRefusedInTheSameWords() async throws {
+        try await RunningCoordinator.run(try Scratch("unknown")) { coordinator in
+            for (method, path) in [("GET", "/v2/hosts"), ("POST", "/v1/hosts"), ("GET", "/v1/hosts/a/b/c")] {
+                let response = try await coordinator.ask(method, path, token: coordinator.token)
+                #expect(response.status == 404)
+                #expect(try JSON(response.body)["error"]?["code"]?.text == "not_found")
+            }
+            let large = [UInt8](repeating: 32, count: Limits.documentBytes + 1)
+            let refused = try await coordinator.ask(
+                "POST", "/v1/rollouts/plan", token: coordinator.token, body: large)
+            #expect(refused.status == 413)
+            #expect(try JSON(refused.body)["error"]?["code"]?.text == "too_large")
+            // Whoever has no token is refused before the body counts.
+            let nobody = try await coordinator.ask("POST", "/v1/rollouts/plan", token: nil, body: large)
+            #expect(nobody.status == 401)
+            let allowed = try await coordinator.ask(
+                "POST", "/v1/rollouts/plan", token: coordinator.token, body: Array(large.dropLast()))
+            #expect(allowed.status == 400)
+            #expect(try await coordinator.ask("GET", "/healthz", token: nil).body == Array("ok\n".utf8))
+        }
+    }
+
+    @Test(.timeLimit(.minutes(2)))
+    func tokensExpireAreRevokedAndAreTypedRight() async throws {
+        try await RunningCoordinator.run(try Scratch("tokens")) { coordinator in
+            func status(_ token: String) async throws -> Int {
+                try await coordinator.ask("GET", "/v1/hosts", token: token).status
+            }
+            let made = try await coordinator.json(
+                "POST", "/v1/tokens", body: #"{"kind":"api","role":"viewer","name":"wall"}"#)
+            #expect(made.keys == ["expiresAt", "id", "token"])
+            let token = try #require(made["token"]?.text)
+            let id = try #require(made["id"]?.text)
+            #expect(try await status(token) == 200)
+            #expect(try await status(String(token.dropLast())) == 401)
+            #expect(try await status("muster_" + token.dropFirst(8)) == 401)
+            #expect(try await status("") == 401)
+            let revoked = try await coordinator.json("POST", "/v1/tokens/\(id)/revoke")
+            #expect(revoked == .object(["id": .string(id), "revoked": .bool(true)]))
+            #expect(try await status(token) == 401)
+            let again = try await coordinator.ask("POST", "/v1/tokens/\(id)/revoke", token: coordinator.token)
+            #expect(again.status == 404)
+            let short = try await coordinator.token(.viewer, lifetime: "1s")
+            #expect(try await status(short) == 200)
+            try await eventually("the token expires", within: .seconds(5)) { try await status(short) == 401 }
+        }
+    }
+
+    /// What a person asks for wrongly is told with the way out.
+    private static let wrongWishes = [
+        (#"{"kind":"api","role":"king"}"#, "role is \"king\"", "viewer, operator, releaser, admin"),
+        (#"{"kind":"api"}"#, "role is \"\"", "viewer"), (#"{"kind":"join"}"#, "host is missing", "letters"),
+        (#"{"kind":"join","host":"a/b"}"#, "no host name", "letters"),
+        (#"{"kind":"join","host":"a","ttl":"soon"}"#, "ttl is \"soon\"", "10m"),
+        (#"{"kind":"join","host":"a","ttl":"0"}"#, "ttl is \"0\"", "10m"),
+        (#"{"kind":"other"}"#, "kind is \"other\"", "join or api"), ("no json", "not the JSON", "api.md"),
+    ]
+
+    @Test(.timeLimit(.minutes(2)))
+    func aWishForATokenThatMakesNoSenseIsExplained() async throws {
+        try await RunningCoordinator.run(try Scratch("wishes")) { coordinator in
+            for (body, message, hint) in Self.wrongWishes {
+                let response = try await coordinator.ask(
+                    "POST", "/v1/tokens", token: coordinator.token, body: Array(body.utf8))
+                let refusal = try JSON(response.body)["error"]
+                #expect(response.status == 400, "\(body)")
+                #expect(refusal?["message"]?.text?.contains(message) == true, "\(body)")
+                #expect(refusal?["hint"]?.text?.contains(hint) == true, "\(body)")
+            }
+        }
+    }
+
+    @Test
+    func aHigherRoleMayDoWhatALowerOneMay() {
+        #expect(Role.allCases == [.viewer, .operator, .releaser, .admin])
+        for (index, least) in Role.allCases.enumerated() {
+            for (number, role) in Role.allCases.enumerated() {
+                #expect(Access.role(least).permits(role) == (number >= index))
+            }
+            #expect(!Access.role(least).permits(nil))
+        }
+        #expect(Access.anyone.permits(nil))
+    }
+
+    @Test
+    func theReferenceListsEveryRouteWithItsRole() throws {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        let page = textOfFile(root.path + "/docs/reference/api.md")
+        let rows = page.split(separator: "\n").filter { $0.hasPrefix("| `") }.map(String.init)
+        try #require(rows.count > 15)
+        for route in APIRoute.allCases {
+            let row = rows.first { Self.isAbout($0, route) }
+            let role =
+                switch route.access {
+                case .anyone: "anyone"
+                case .role(let role): role.rawValue
+                }
+            #expect(row?.split(separator: "|").dropFirst().first?.contains(role) == true, "\(route): \(row ?? "no row")")
+        }
+    }
+
+    /// `| `POST /v1/rollouts/{id}/pause` `resume` ...` is about each of its words.
+    private static func isAbout(_ row: String, _ route: APIRoute) -> Bool {
+        guard let cell = row.split(separator: "|").first else { return false }
+        let words = cell.split(separator: "`").map(String.init)
+        guard let call = words.first(where: { $0.hasPrefix(route.method.rawValue + " /") }) else { return false }
+        let path = call.dropFirst(route.method.rawValue.count + 1).prefix { $0 != "?" }
+        let parts = path.split(separator: "/").map { $0.hasPrefix("{") ? ":id" : String($0) }
+        let wanted = route.path.split(separator: "/").map(String.init)
+        if parts == wanted { return true }
+        return parts.dropLast() == wanted.dropLast() && words.contains(wanted.last ?? "")
+    }
+}
+
+extension APIRoute {
+    /// A body that is refused for what it says wherever one is read.
+    fileprivate var body: [UInt8] { method == .post ? Array("{}".utf8) : [] }
+}

@@ -1,0 +1,221 @@
+import Foundation
+import MusterCoordinator
+import MusterLogs
+import MusterModel
+import MusterQuery
+import MusterStore
+import MusterTestKit
+import MusterTransport
+import MusterWire
+import Synchronization
+import Testing
+
+/// Frames become durable, then readable, and stay so.
+struct IngestTests {
+    private let scratch: Scratch
+    private let key = StreamKey(host: Thing.host("a"), boot: Thing.boot)
+    private let now = MachineClock.wall
+
+    init() throws { scratch = try Scratch("ingest") }
+
+    private func open(logBytes: Int = 64 << 20) throws -> Ingest {
+        try Ingest.open(
+            Ingest.Settings(
+                directory: scratch("data"), metricRetention: .hours(2), metricBytes: 64 << 20, logRetention: .hours(24),
+                logBytes: logBytes),
+            io: SystemFileIO(), compressor: ZlibCompressor(), now: now, logger: LogRecord().logger("test"))
+    }
+
+    /// As a session does it: the marks decide, then it is stored. Nil for a duplicate.
+    private func receive(
+        _ ingest: Ingest, _ name: TrafficClass, _ sequence: UInt64, _ payload: [UInt8]
+    ) async throws -> Ingest.Stored? {
+        guard ingest.marks.with(key, { $0.received(name, sequence: sequence) }) == .new else { return nil }
+        let outcome = Mutex<Ingest.Stored?>(nil)
+        let frame = DataFrame(class: name, sequence: sequence, codec: 1, payload: payload)
+        #expect(
+            ingest.frameReceived(frame, of: key, now: now) { stored in outcome.withLock { $0 = stored } } != .refused)
+        return try await awaited("\(name) \(sequence) is stored") { outcome.withLock { $0 } }
+    }
+
+    private func durable(_ ingest: Ingest, _ name: TrafficClass) -> UInt64 {
+        ingest.marks.with(key) { $0.durable[name] }
+    }
+
+    private func load(_ ingest: Ingest) throws -> [Double] {
+        let matchers = [LabelMatcher("__name__", equals: "node_load1")]
+        return ingest.metrics.select(matchers, from: 0, to: .max, maxSeries: 10, maxSamples: 100)
+            .flatMap { $0.samples.map(\.value) }
+    }
+
+    private func lines(_ ingest: Ingest) async throws -> [String] {
+        try await ingest.logs.search(LogQuestion(direction: .forward)).map { String(decoding: $0.line, as: UTF8.self) }
+    }
+
+    @Test
+    func aFrameIsDurableBeforeItCountsAndIsThereAfterARestart() async throws {
+        var stream = MetricStream()
+        let first = stream.frame([("node_load1", 1)], at: now - .seconds(2))
+        let second = stream.frame([("node_load1", 2)], at: now - .seconds(1))
+        let block = Thing.logBlock(["one", "two"], host: "a")
+        do {
+            let ingest = try open()
+            #expect(durable(ingest, .metrics) == 0)
+            _ = try await receive(ingest, .metrics, 1, first)
+            #expect(durable(ingest, .metrics) == 1)
+            _ = try await receive(ingest, .metrics, 2, second)
+            _ = try await receive(ingest, .logs, 7, block)
+            #expect(durable(ingest, .metrics) == 2 && durable(ingest, .logs) == 7)
+            #expect(try load(ingest) == [1, 2])
+            #expect(try await lines(ingest) == ["one", "two"])
+            #expect(ingest.counts.metricFrames == 2 && ingest.counts.logFrames == 1)
+            await ingest.close()
+        }
+        let ingest = try open()
+        #expect(durable(ingest, .metrics) == 2 && durable(ingest, .logs) == 7)
+        #expect(try load(ingest) == [1, 2])
+        #expect(try await lines(ingest) == ["one", "two"])
+        // What comes again is known by its name, and nothing is doubled.
+        #expect(try await receive(ingest, .metrics, 2, second) == nil)
+        #expect(try await receive(ingest, .logs, 7, block) == nil)
+        #expect(ingest.marks.duplicates == 2)
+        #expect(try await lines(ingest) == ["one", "two"])
+        await ingest.close()
+    }
+
+    @Test
+    func twoBootsOfAHostHaveMarksOfTheirOwn() async throws {
+        let ingest = try open()
+        _ = try await receive(ingest, .logs, 3, Thing.logBlock(["x"], host: "a"))
+        let other = StreamKey(host: key.host, boot: BootID(high: 1, low: 1))
+        #expect(ingest.marks.with(other) { $0.received(.logs, sequence: 1) } == .new)
+        #expect(ingest.marks.with(key) { $0.received(.logs, sequence: 1) } == .duplicate)
+        await ingest.close()
+    }
+
+    @Test
+    func aStreamWithoutItsBeginningAsksForAKeyframe() async throws {
+        let ingest = try open()
+        var stream = MetricStream()
+        _ = stream.frame([("node_load1", 1)], at: now - .seconds(3))
+        let lost = stream.frame([("node_load1", 2)], at: now - .seconds(2))
+        guard case .keyframeNeeded? = try await receive(ingest, .metrics, 2, lost) else {
+            Issue.record("a frame without its dictionary was read")
+            return
+        }
+        // It is durable all the same: the agent has no other.
+        #expect(durable(ingest, .metrics) == 2)
+        stream.beginEpoch()
+        let whole = stream.frame([("node_load1", 3)], at: now - .seconds(1))
+        guard case .durable? = try await receive(ingest, .metrics, 3, whole) else {
+            Issue.record("the keyframe was not read")
+            return
+        }
+        #expect(try load(ingest) == [3])
+        await ingest.close()
+    }
+
+    @Test
+    func aBlockThatCannotBeReadOrSpeaksOfAnotherHostIsKeptAndNotFound() async throws {
+        let ingest = try open()
+        _ = try await receive(ingest, .logs, 1, [1, 2, 3])
+        _ = try await receive(ingest, .logs, 2, Thing.logBlock(["forged"], host: "b"))
+        _ = try await receive(ingest, .logs, 3, Thing.logBlock(["true"], host: "a"))
+        #expect(try await lines(ingest) == ["true"])
+        #expect(ingest.logs.unreadable == 2)
+        #expect(durable(ingest, .logs) == 3)
+        await ingest.close()
+    }
+
+    @Test
+    func aHostThatIsLostHasNoValuesNow() async throws {
+        let ingest = try open()
+        var stream = MetricStream()
+        _ = try await receive(ingest, .metrics, 1, stream.frame([("node_load1", 1)], at: now))
+        ingest.metrics.hostLost(key.host)
+        let samples = ingest.metrics.select(
+            [LabelMatcher("__name__", equals: "node_load1")], from: 0, to: .max, maxSeries: 10, maxSamples: 10)
+        #expect(samples.first?.samples.last.map { StaleMarker.isMarker($0.value) } == true)
+        await ingest.close()
+    }
+}
+
+/// Followers of new lines.
+struct LogFollowingTests {
+    private let scratch: Scratch
+
+    init() throws { scratch = try Scratch("follow") }
+
+    private func logs() throws -> LogStore {
+        let (log, _) = try SegmentLog.open(
+            directory: scratch("logs"), io: SystemFileIO(), settings: SegmentLog.Settings(maxBytes: 64 << 20))
+        return LogStore(log: log, compressor: ZlibCompressor())
+    }
+
+    private let nowhere = SegmentPosition(segment: 1, offset: 0)
+
+    @Test(.timeLimit(.minutes(1)))
+    func aFollowerHearsWhatItAskedForAndNothingElse() async throws {
+        let logs = try logs()
+        let stream = try #require(
+            logs.follow(
+                LogQuestion(
+                    matchers: [LabelMatcher("host", equals: "a")], contains: Array("needle".utf8))))
+        logs.blockStored(Thing.logBlock(["needle b"], host: "b"), of: Thing.host("b"), at: nowhere)
+        logs.blockStored(
+            Thing.logBlock(["hay", "a needle", "nee", "needle"], host: "a"), of: Thing.host("a"), at: nowhere)
+        var heard: [String] = []
+        for await entry in stream {
+            heard.append(String(decoding: entry.line, as: UTF8.self))
+            if heard.count == 2 { break }
+        }
+        #expect(heard == ["a needle", "needle"])
+    }
+
+    @Test(.timeLimit(.minutes(1)))
+    func thereAreOnlySoManyFollowersAndTheirPlacesComeBack() async throws {
+        let logs = try logs()
+        var followers = (0..<LogStore.followersMax).compactMap { _ in logs.follow(LogQuestion()) }
+        #expect(followers.count == LogStore.followersMax)
+        #expect(logs.follow(LogQuestion()) == nil)
+        followers.removeFirst()
+        #expect(logs.followers == LogStore.followersMax - 1)
+        #expect(logs.follow(LogQuestion()) != nil)
+        followers.removeAll()
+        #expect(logs.followers == 0)
+    }
+
+    @Test(.timeLimit(.minutes(1)))
+    func aFollowerThatLagsTooFarBehindIsCutOff() async throws {
+        let logs = try logs()
+        let slow = try #require(logs.follow(LogQuestion()))
+        let thousand = Thing.logBlock((0..<1_000).map { "line \($0)" }, host: "a")
+        for _ in 0..<(LogStore.followerEntries / 1_000) {
+            logs.blockStored(thousand, of: Thing.host("a"), at: nowhere)
+        }
+        #expect(logs.followers == 1)
+        logs.blockStored(thousand, of: Thing.host("a"), at: nowhere)
+        #expect(logs.followers == 0)
+        var heard = 0
+        for await _ in slow { heard += 1 }
+        #expect(heard == LogStore.followerEntries)
+    }
+
+    @Test(.timeLimit(.minutes(1)))
+    func whatIsBothFoundAndFollowedIsToldOnce() async throws {
+        let at = MachineClock.wall
+        func entry(_ text: String, _ offset: Int64) -> LogEntry {
+            LogEntry(timestamp: at + .nanoseconds(offset), labels: ["host": "a"], line: Array(text.utf8))
+        }
+        let (stream, more) = AsyncStream.makeStream(of: LogEntry.self)
+        for entry in [entry("two", 2), entry("two", 3), entry("three", 4)] { more.yield(entry) }
+        more.finish()
+        var told: [String] = []
+        try await LogLines(found: [entry("one", 1), entry("two", 2)], following: stream).forEachPiece { piece in
+            for line in piece.split(separator: UInt8(ascii: "\n")) {
+                told.append(try JSON(Array(line))["line"]?.text ?? "")
+            }
+        }
+        #expect(told == ["one", "two", "two", "three"])
+    }
+}
