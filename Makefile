@@ -7,7 +7,7 @@ CHECKS := --explicit-target-dependency-import-check error
 SOURCES := Package.swift Sources Tests agent coordinator
 ONLY ?=
 
-.PHONY: help up down build test lint format bench fuzz clean packages
+.PHONY: help up down build test lint format bench clean packages
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,7 +29,7 @@ test: packages ## debug build, then every test; what needs root, Docker or a pee
 	$(SWIFT) build --build-tests $(CHECKS)
 	$(SWIFT) test --skip-build --no-parallel
 
-lint: ## formatting and the fixed rules
+lint: ## formatting of every source (the fixed rules are TidyTests)
 	$(SWIFT) format lint --strict --parallel --recursive $(SOURCES)
 
 format: ## format every source in place

@@ -159,14 +159,5 @@ let package = Package(
         .target(
             name: "MusterTestKit", dependencies: ["MusterModel", "MusterTransport"], path: "Tests/MusterTestKit",
             swiftSettings: testSettings),
-        tests("AcceptanceTests", nio + ["MusterTestKit", "MusterTransport"]),
-        tests("MusterCLITests", ["MusterCLI"]),
-        tests(
-            "MusterCoordinatorTests",
-            nio + ["MusterCoordinator", "MusterControlStore", "MusterTransport", "MusterTestKit"]),
-        tests("MusterAgentTests", nio + ["MusterAgent", "MusterTransport", "MusterTestKit"]),
-        tests(
-            "MusterSimulation",
-            ["MusterWire", "MusterStore", "MusterRollouts", "MusterLogs"]),
     ]
 )

@@ -1,7 +1,7 @@
-import MusterModel
-import MusterStore
+package import MusterModel
+package import MusterStore
 import MusterTransport
-import MusterWire
+package import MusterWire
 
 /// What is wrong with starting or joining, and the way out.
 package struct AgentError: Error, Equatable, CustomStringConvertible {
@@ -24,7 +24,7 @@ package struct AgentError: Error, Equatable, CustomStringConvertible {
 ///     logs.journal        cursors and blocks in flight
 ///     steps.journal       rollout steps
 ///     spool/              frames that cannot be made again
-final class AgentState: Sendable {
+package final class AgentState: Sendable {
     let directory: String
     let io: SystemFileIO
     private let lock: DirectoryLock
@@ -32,7 +32,7 @@ final class AgentState: Sendable {
     private let found: [UInt8]?
 
     /// Throws when another process owns the directory or it cannot be written.
-    init(directory: String) throws(StoreError) {
+    package init(directory: String) throws(StoreError) {
         self.directory = directory
         io = SystemFileIO()
         try io.makeDirectories(directory)
@@ -43,7 +43,7 @@ final class AgentState: Sendable {
     }
 
     /// The lineage and how far its sequences may have been used; a new one when there is none that can be read.
-    func boot(using generator: inout some RandomNumberGenerator) throws(StoreError) -> Boot {
+    package func boot(using generator: inout some RandomNumberGenerator) throws(StoreError) -> Boot {
         if let found, let known = Boot(found) { return known }
         let new = Boot(id: BootID(using: &generator))
         try persist(new)
@@ -51,16 +51,16 @@ final class AgentState: Sendable {
     }
 
     /// Durable when it returns.
-    func persist(_ boot: Boot) throws(StoreError) { try slots.write(boot.bytes) }
+    package func persist(_ boot: Boot) throws(StoreError) { try slots.write(boot.bytes) }
 
     /// Boot id and, for each class, the ceiling of the sequences that may have been used.
-    struct Boot: Equatable, Sendable {
-        var id: BootID
-        var ceilings = PerClass<UInt64>(repeating: 0)
+    package struct Boot: Equatable, Sendable {
+        package var id: BootID
+        package var ceilings = PerClass<UInt64>(repeating: 0)
 
-        init(id: BootID) { self.id = id }
+        package init(id: BootID) { self.id = id }
 
-        init?(_ bytes: [UInt8]) {
+        package init?(_ bytes: [UInt8]) {
             guard bytes.count == 8 * 6 else { return nil }
             let words = stride(from: 0, to: bytes.count, by: 8).map { start in
                 (0..<8).reduce(UInt64(0)) { $0 | UInt64(bytes[start + $1]) << (8 * $1) }
@@ -69,7 +69,7 @@ final class AgentState: Sendable {
             ceilings = PerClass(control: words[2], health: words[3], metrics: words[4], logs: words[5])
         }
 
-        var bytes: [UInt8] {
+        package var bytes: [UInt8] {
             ([id.high, id.low] + TrafficClass.allCases.map { ceilings[$0] }).flatMap { word in
                 (0..<8).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) }
             }

@@ -1,7 +1,7 @@
 import Logging
 import MusterModel
 import MusterStore
-import MusterTransport
+package import MusterTransport
 import MusterWire
 import Synchronization
 
@@ -15,7 +15,7 @@ extension Uplink {
 
     /// Dials and serves connections until the task is cancelled or the lineage is over; then says why. `context` is
     /// asked before each dial, because certificates are renewed.
-    func run(
+    package func run(
         addresses: [LinkAddress], dialer: @Sendable () throws -> LinkDialer
     ) async -> String {
         var reconnect = Reconnect(addresses: addresses.count)

@@ -1,13 +1,13 @@
-import Logging
+package import Logging
 import MusterHost
-import MusterModel
-import MusterStore
-import MusterTransport
-import MusterWire
+package import MusterModel
+package import MusterStore
+package import MusterTransport
+package import MusterWire
 import Synchronization
 
 /// What the rest of the agent is told of the link. Called on the link's tasks; must not block.
-protocol UplinkListener: Sendable {
+package protocol UplinkListener: Sendable {
     func welcomed(_ welcome: Welcome)
     func released(_ released: Released)
     func messageReceived(_ payload: [UInt8]) async
@@ -17,22 +17,22 @@ protocol UplinkListener: Sendable {
 }
 
 /// Everything on its way to the coordinator: what waits in memory and in the spool, and the connection it goes over.
-final class Uplink: Sendable {
+package final class Uplink: Sendable {
     /// Frames written together at most; more only delays what is more urgent.
     static let writeBytes = 64 << 10
 
-    struct Counters: Sendable {
-        var connects = 0
-        var framesSent = PerClass<UInt64>(repeating: 0)
-        var bytesSent: UInt64 = 0
-        var dropped: [DropKey: UInt64] = [:]
-        var roundTrip: Duration?
-        var lastFailure = ""
+    package struct Counters: Sendable {
+        package var connects = 0
+        package var framesSent = PerClass<UInt64>(repeating: 0)
+        package var bytesSent: UInt64 = 0
+        package var dropped: [DropKey: UInt64] = [:]
+        package var roundTrip: Duration?
+        package var lastFailure = ""
     }
 
-    struct DropKey: Hashable, Sendable {
-        let name: TrafficClass
-        let reason: DropReason
+    package struct DropKey: Hashable, Sendable {
+        package let name: TrafficClass
+        package let reason: DropReason
     }
 
     struct State {
@@ -49,17 +49,17 @@ final class Uplink: Sendable {
         var counters = Counters()
     }
 
-    let host: HostID
+    package let host: HostID
     let state: Mutex<State>
     let store: AgentState
-    let spool: Spool
+    package let spool: Spool
     let clock: MachineClock
     let logger: Logger
     private let listener = Mutex<(any UplinkListener)?>(nil)
     let wake = Wake()
 
     /// `logNumbersUsed`: the highest sequence the log ledger may have used.
-    init(
+    package init(
         _ host: HostID, _ boot: AgentState.Boot, store: AgentState, spool: Spool, logNumbersUsed: UInt64,
         clock: MachineClock, logger: Logger
     ) throws {
@@ -84,19 +84,19 @@ final class Uplink: Sendable {
             State(boot: boot, reservations: reservations, logNumbersUsed: logNumbersUsed, outbound: outbound))
     }
 
-    func listens(_ listener: some UplinkListener) { self.listener.withLock { $0 = listener } }
+    package func listens(_ listener: some UplinkListener) { self.listener.withLock { $0 = listener } }
     var listened: (any UplinkListener)? { listener.withLock { $0 } }
 
-    var counters: Counters { state.withLock { $0.counters } }
-    var bootID: BootID { state.withLock { $0.boot.id } }
-    var isUp: Bool { state.withLock { $0.outbound.isUp } }
-    func lane(_ name: TrafficClass) -> LaneState { state.withLock { $0.outbound.state(name) } }
+    package var counters: Counters { state.withLock { $0.counters } }
+    package var bootID: BootID { state.withLock { $0.boot.id } }
+    package var isUp: Bool { state.withLock { $0.outbound.isUp } }
+    package func lane(_ name: TrafficClass) -> LaneState { state.withLock { $0.outbound.state(name) } }
 
     // MARK: In
 
     /// Numbers a frame and takes it over. False when it was dropped; that is counted and the listener knows.
     @discardableResult
-    func enqueue(_ name: TrafficClass, codec: UInt8, payload: [UInt8]) -> Bool {
+    package func enqueue(_ name: TrafficClass, codec: UInt8, payload: [UInt8]) -> Bool {
         let effect: EnqueueEffect
         do throws(StoreError) {
             // Numbered and queued in one step: of two callers the one with the higher number must not be first.
@@ -115,7 +115,7 @@ final class Uplink: Sendable {
 
     /// Takes over a frame that is numbered already.
     @discardableResult
-    func enqueue(_ frame: DataFrame) -> Bool {
+    package func enqueue(_ frame: DataFrame) -> Bool {
         let effect = state.withLock { state in
             if frame.class == .logs { state.logNumbersUsed = max(state.logNumbersUsed, frame.sequence) }
             return state.outbound.enqueue(frame, now: clock.now)
@@ -136,7 +136,7 @@ final class Uplink: Sendable {
         }
     }
 
-    func hasRoom(_ name: TrafficClass, payloadBytes: Int) -> Bool {
+    package func hasRoom(_ name: TrafficClass, payloadBytes: Int) -> Bool {
         state.withLock { $0.outbound.hasRoom(name, payloadBytes: payloadBytes) }
     }
 
@@ -225,7 +225,7 @@ final class Uplink: Sendable {
 
 extension Uplink {
     /// The agent stops: what is in memory only and cannot be made again goes to the spool.
-    func spillAll() {
+    package func spillAll() {
         let frames = state.withLock { $0.outbound.stopping() }
         for name in TrafficClass.allCases {
             let own = frames.filter { $0.class == name }

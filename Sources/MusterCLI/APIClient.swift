@@ -1,4 +1,4 @@
-import Foundation
+package import Foundation
 package import MusterModel
 import Synchronization
 
@@ -9,8 +9,8 @@ package struct APIClient: Sendable {
     private let token: String
 
     /// A whole answer, in bytes.
-    static let answerBytes = 64 << 20
-    static let timeout = Duration.seconds(30)
+    package static let answerBytes = 64 << 20
+    package static let timeout = Duration.seconds(30)
 
     /// `address` is `host:port`, or `[v6]:port`.
     package init(http: any HTTPClient, address: String, token: String) throws(CLIError) {
@@ -24,7 +24,7 @@ package struct APIClient: Sendable {
     }
 
     /// The body of a successful answer.
-    func send(
+    package func send(
         _ method: String, _ path: String, query: [(String, String?)] = [], body: [UInt8] = [],
         contentType: String = "application/json", timeout: Duration = APIClient.timeout
     ) async throws -> Data {
@@ -39,15 +39,15 @@ package struct APIClient: Sendable {
         return Data(response.body)
     }
 
-    func get<Answer: Decodable>(_ path: String, query: [(String, String?)] = []) async throws -> Answer {
+    package func get<Answer: Decodable>(_ path: String, query: [(String, String?)] = []) async throws -> Answer {
         try Self.decode(try await send("GET", path, query: query))
     }
 
-    func post<Answer: Decodable>(_ path: String, body: some Encodable) async throws -> Answer {
+    package func post<Answer: Decodable>(_ path: String, body: some Encodable) async throws -> Answer {
         try Self.decode(try await send("POST", path, body: Array(try JSONEncoder().encode(body))))
     }
 
-    static func decode<Answer: Decodable>(_ data: Data) throws -> Answer {
+    package static func decode<Answer: Decodable>(_ data: Data) throws -> Answer {
         do {
             return try JSONDecoder().decode(Answer.self, from: data)
         } catch {
@@ -58,7 +58,7 @@ package struct APIClient: Sendable {
     }
 
     /// An answer of lines without an end; `line` is called for each until it returns false or the peer ends.
-    func lines(
+    package func lines(
         _ path: String, query: [(String, String?)], line: @escaping @Sendable (Data) -> Bool
     ) async throws {
         let state = LineSplitter()
@@ -89,7 +89,7 @@ package struct APIClient: Sendable {
             method, path + (items.isEmpty ? "" : "?" + items.joined(separator: "&")), headers: headers, body: body)
     }
 
-    static func encoded(_ text: String) -> String {
+    package static func encoded(_ text: String) -> String {
         text.addingPercentEncoding(withAllowedCharacters: Self.unreserved) ?? text
     }
 
@@ -107,7 +107,7 @@ package struct APIClient: Sendable {
         return CLIError("the coordinator at \(endpoint) cannot be asked: \(failure)", hint: hint)
     }
 
-    static func refusal(_ response: HTTPResponse) -> CLIError {
+    package static func refusal(_ response: HTTPResponse) -> CLIError {
         struct Refusal: Decodable {
             struct Content: Decodable {
                 var message: String

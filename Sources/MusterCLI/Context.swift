@@ -15,7 +15,7 @@ package struct Context: Codable, Sendable {
         self.token = token
     }
 
-    static func candidates(environment: [String: String]) -> [String] {
+    package static func candidates(environment: [String: String]) -> [String] {
         var paths: [String] = []
         if let home = environment["XDG_CONFIG_HOME"], !home.isEmpty { paths.append(home + "/muster/context.json") }
         if let home = environment["HOME"], !home.isEmpty { paths.append(home + "/.config/muster/context.json") }

@@ -1,4 +1,4 @@
-import ArgumentParser
+package import ArgumentParser
 
 /// How a verb ends, for scripts. Stable.
 package enum Ending: Int32, Sendable {
@@ -11,7 +11,8 @@ package enum Ending: Int32, Sendable {
     /// Paused, or waiting for a decision.
     case needsPerson = 5
 
-    var exitCode: ExitCode { ExitCode(rawValue) }
+    /// What the process ends with.
+    package var exitCode: ExitCode { ExitCode(rawValue) }
 }
 
 /// The table that `--help` of the verbs with several endings prints.

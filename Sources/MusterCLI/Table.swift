@@ -44,7 +44,7 @@ package struct Table {
 }
 
 /// The colour a state is shown in, one rule for hosts, instances, alerts and rollouts.
-func stateColour(_ state: String) -> Terminal.Colour? {
+package func stateColour(_ state: String) -> Terminal.Colour? {
     switch state {
     case "alive", "passing", "running", "healthy", "succeeded", "resolved": .green
     case "suspect", "warning", "starting", "pending", "paused", "rollingBack", "rolledBack", "restarting": .yellow

@@ -10,6 +10,13 @@ package struct Terminal: Sendable {
     /// Columns, 80 when unknown.
     package var width: Int
 
+    package init(isOutputTerminal: Bool, isErrorTerminal: Bool, hasColour: Bool, width: Int) {
+        self.isOutputTerminal = isOutputTerminal
+        self.isErrorTerminal = isErrorTerminal
+        self.hasColour = hasColour
+        self.width = width
+    }
+
     /// `NO_COLOR` (any value) and `TERM=dumb` turn colour off.
     package static func current(environment: [String: String]) -> Terminal {
         let isOutput = isatty(STDOUT_FILENO) == 1

@@ -1,5 +1,5 @@
 package import ArgumentParser
-import Foundation
+package import Foundation
 import Glibc
 import MusterModel
 import MusterTransport
@@ -16,7 +16,7 @@ package struct CommonOptions: ParsableArguments {
 }
 
 /// One call of one verb: who is asked, and what the output is.
-struct Session {
+package struct Session {
     let api: APIClient
     let terminal: Terminal
     let isJSON: Bool
@@ -38,11 +38,14 @@ struct Session {
         render: (Answer) -> [String]
     ) async throws {
         let data = try await waiting("the coordinator's answer") { try await api.send("GET", path, query: query) }
-        if isJSON {
-            Output.line(String(decoding: data, as: UTF8.self))
-        } else {
-            for line in render(try APIClient.decode(data)) { Output.line(line) }
-        }
+        for line in try Self.lines(of: data, isJSON: isJSON, render) { Output.line(line) }
+    }
+
+    /// What is printed of an answer: itself for programs, `render`'s lines for people.
+    package static func lines<Answer: Decodable>(
+        of data: Data, isJSON: Bool, _ render: (Answer) -> [String]
+    ) throws -> [String] {
+        isJSON ? [String(decoding: data, as: UTF8.self)] : render(try APIClient.decode(data))
     }
 
     /// Runs `work`; after a second a line on standard error says what it waits for, and is wiped when it is done.
@@ -73,7 +76,7 @@ struct Session {
 }
 
 /// Turns what a verb throws into one message and an exit code.
-func reporting(_ work: () async throws -> Void) async throws {
+package func reporting(_ work: () async throws -> Void) async throws {
     do {
         try await work()
     } catch let error as CLIError {
@@ -88,7 +91,7 @@ func reporting(_ work: () async throws -> Void) async throws {
 }
 
 /// Durations on the command line: `10s`, `1h30m`.
-func parseDuration(_ text: String) throws -> Duration {
+package func parseDuration(_ text: String) throws -> Duration {
     guard let duration = Duration(shortText: text), duration > .zero else {
         throw ValidationError("\"\(text)\" is no duration; write for example 30s, 10m or 1h30m")
     }
@@ -96,7 +99,7 @@ func parseDuration(_ text: String) throws -> Duration {
 }
 
 /// How long ago, for people: `3s`, `4m`, `2h`, `5d`.
-func age(_ from: String, now: Date) -> String {
+package func age(_ from: String, now: Date) -> String {
     let format = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
     guard let date = try? format.parse(from) else { return from }
     let seconds = max(0, Int(now.timeIntervalSince(date)))

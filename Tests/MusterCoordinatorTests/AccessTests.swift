@@ -136,7 +136,8 @@ struct AccessTests {
                 case .anyone: "anyone"
                 case .role(let role): role.rawValue
                 }
-            #expect(row?.split(separator: "|").dropFirst().first?.contains(role) == true, "\(route): \(row ?? "no row")")
+            #expect(
+                row?.split(separator: "|").dropFirst().first?.contains(role) == true, "\(route): \(row ?? "no row")")
         }
     }
 

@@ -35,7 +35,8 @@ final class FakeAgent: Sendable {
         credentials: TLSCredentials? = nil
     ) async throws {
         let key = try KeyPair.generate()
-        let own = try credentials
+        let own =
+            try credentials
             ?? TLSCredentials(
                 chain: [
                     try coordinator.authority.issue(

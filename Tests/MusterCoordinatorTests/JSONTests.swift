@@ -71,7 +71,8 @@ struct HandWrittenJSONTests {
     @Test
     func theSourceIsThePathOrTheContainer() throws {
         func source(_ labels: Labels) throws -> String? {
-            try JSON(LogLineJSON.line(LogEntry(timestamp: Instant(seconds: 0), labels: labels, line: [])))["source"]?.text
+            try JSON(LogLineJSON.line(LogEntry(timestamp: Instant(seconds: 0), labels: labels, line: [])))["source"]?
+                .text
         }
         #expect(try source(["path": "/a", "container": "c"]) == "/a")
         #expect(try source(["container": "c"]) == "c")

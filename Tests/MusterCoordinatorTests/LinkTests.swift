@@ -228,7 +228,9 @@ struct LinkTests {
             let isConnected = Mutex(false)
             async let heard = coordinator.lines("/v1/logs?follow=true") {
                 isConnected.withLock { $0 = true }
-            } enough: { $0.contains("after") }
+            } enough: {
+                $0.contains("after")
+            }
             try await eventually("it follows") { isConnected.withLock { $0 } }
             try await agent.deliver(.logs, 2, codec: 1, Thing.logBlock(["after"], host: "a"))
             let lines = try await heard.split(separator: "\n").map { try JSON($0.utf8)["line"]?.text }
@@ -247,7 +249,9 @@ struct LinkTests {
                     Task {
                         try await coordinator.lines("/v1/logs?follow=true&contains=never") {
                             connected.withLock { $0 += 1 }
-                        } enough: { _ in false }
+                        } enough: { _ in
+                            false
+                        }
                     }
                 }
                 try await eventually("100 follow in round \(round)", within: .seconds(30)) {
@@ -287,7 +291,8 @@ struct LinkTests {
 
     @Test(.timeLimit(.minutes(2)))
     func aRolloutGoesOverTheLinkAndItsShapesHaveTheirFields() async throws {
-        let document = "kind: container\nname: web\ntarget: {select: {app: web}}\nimage: web:2\n"
+        let document =
+            "kind: container\nname: web\ntarget: {select: {app: web}}\nimage: web:2\n"
             + "health: {healthyFor: 0s, deadline: 10s}\n"
         try await RunningCoordinator.run(try Scratch("rollout")) { coordinator in
             let agent = try await FakeAgent(coordinator, host, boot: boot)

@@ -51,7 +51,9 @@ final class RunningCoordinator: Sendable {
         let outcome: Result<Void, any Error>
         do {
             let (link, api) = try await awaited("the coordinator listens", within: .seconds(20)) {
-                if let reason = ended.withLock({ $0 }) { throw NeverHappened("the coordinator did not start: \(reason)") }
+                if let reason = ended.withLock({ $0 }) {
+                    throw NeverHappened("the coordinator did not start: \(reason)")
+                }
                 return ports.withLock { $0 }
             }
             try await test(try RunningCoordinator(data, link: link, api: api, log))
@@ -101,7 +103,8 @@ final class RunningCoordinator: Sendable {
     func json(_ method: String, _ path: String, body: String = "") async throws -> JSON {
         let response = try await ask(method, path, token: token, body: Array(body.utf8))
         guard response.isSuccess else {
-            throw NeverHappened("\(method) \(path): \(response.status) \(String(decoding: response.body, as: UTF8.self))")
+            throw NeverHappened(
+                "\(method) \(path): \(response.status) \(String(decoding: response.body, as: UTF8.self))")
         }
         return try JSON(response.body)
     }

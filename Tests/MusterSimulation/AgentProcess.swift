@@ -208,7 +208,7 @@ final class AgentProcess {
             do throws(StoreError) {
                 while bytes < read.roomBytes, let record = try spool.next(read.class) {
                     guard record.id.sequence > read.after else { continue }
-                    bytes += record.payload.count
+                    bytes += record.payload.count + WireLimits.queuedFrameOverheadBytes
                     frames.append(
                         DataFrame(
                             class: read.class, sequence: record.id.sequence, codec: record.codec,

@@ -116,7 +116,9 @@ struct Trace {
         let ordered = recent.count < Self.keptEntries ? recent : Array(recent[start...] + recent[..<start])
         return ordered.map { entry in
             let who = entry.actor < 0 ? "coordinator" : "agent \(entry.actor)"
-            return "  \(Double(entry.at / 1_000) / 1e6) s  \(who)  \(entry.what)  \(entry.number)"
+            let name = TrafficClass(rawValue: UInt8(truncatingIfNeeded: entry.number >> 32)).map { "\($0) " } ?? ""
+            let number = "\(name)\(entry.number & 0xffff_ffff)"
+            return "  \(Double(entry.at / 1_000) / 1e6) s  \(who)  \(entry.what)  \(number)"
         }.joined(separator: "\n")
     }
 }

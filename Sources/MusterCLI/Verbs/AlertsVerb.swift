@@ -19,7 +19,7 @@ package struct AlertsVerb: AsyncParsableCommand {
         var annotations: [String: String]
         var state: String
         var activeAt: String
-        var receiver: String
+        var receiver: String?
         var escalation: Escalation
     }
 
@@ -40,7 +40,7 @@ package struct AlertsVerb: AsyncParsableCommand {
                         let name = labels.removeValue(forKey: "alertname") ?? "-"
                         table.row(
                             .init(alert.fingerprint), .init(name), .init(alert.state, stateColour(alert.state)),
-                            .init(age(alert.activeAt, now: Date())), .init(alert.receiver),
+                            .init(age(alert.activeAt, now: Date())), .init(alert.receiver ?? "-"),
                             .init("\(alert.escalation.level)"), .init(alert.escalation.acknowledgedBy ?? "nobody"),
                             .init(alert.annotations["summary"] ?? labels.cell))
                     }

@@ -1,5 +1,5 @@
 package import ArgumentParser
-import Foundation
+package import Foundation
 import MusterModel
 import Synchronization
 
@@ -47,7 +47,7 @@ package struct LogsVerb: AsyncParsableCommand {
         }
     }
 
-    static func text(_ data: Data, _ terminal: Terminal) -> String {
+    package static func text(_ data: Data, _ terminal: Terminal) -> String {
         guard let entry = try? JSONDecoder().decode(Entry.self, from: data) else {
             return Terminal.sanitized(String(decoding: data, as: UTF8.self))
         }

@@ -54,7 +54,7 @@ package struct RolloutVerb: AsyncParsableCommand {
         var id: String
     }
 
-    static func document(_ path: String) throws -> [UInt8] {
+    package static func document(_ path: String) throws -> [UInt8] {
         guard let data = FileManager.default.contents(atPath: path) else {
             throw CLIError("the file \(path) cannot be read", hint: "give the path of a rollout document (YAML)")
         }
@@ -75,7 +75,7 @@ package struct RolloutVerb: AsyncParsableCommand {
     }
 
     /// The exit code of a rollout that does not move by itself any more; nil while it does.
-    static func ending(_ state: String) -> Ending? {
+    package static func ending(_ state: String) -> Ending? {
         switch state {
         case "succeeded": .success
         case "rolledBack": .rolledBack

@@ -2,7 +2,7 @@ import Foundation
 package import Logging
 package import MusterAlerts
 package import MusterControlStore
-package import MusterModel
+import MusterModel
 import MusterPattern
 package import MusterQuery
 package import MusterTransport

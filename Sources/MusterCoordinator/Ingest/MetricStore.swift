@@ -1,6 +1,6 @@
 import Logging
 package import MusterModel
-package import MusterQuery
+import MusterQuery
 package import MusterSeries
 import MusterStore
 import MusterTransport

@@ -3,7 +3,7 @@ package import Logging
 package import MusterControlStore
 import MusterHealth
 package import MusterModel
-import MusterProtocol
+package import MusterProtocol
 package import MusterRollouts
 package import MusterTransport
 import MusterYAML
