@@ -56,7 +56,7 @@ def stored(fleet: Fleet, writer: Writer) -> dict[str, list[str]]:
     found: dict[str, list[str]] = collections.defaultdict(list)
     for page in range((writer.count + PAGE - 1) // PAGE):
         for entry in fleet.api.lines(
-                '{host="r1"}', contains=f"{writer.title}-{page:05}-", since="6h", limit=100_000):
+                '{host="r1"}', contains=f"{writer.title}-{page:05}-", since="6h", limit=50_000):
             found[entry["line"]].append(entry["ts"])
     return found
 

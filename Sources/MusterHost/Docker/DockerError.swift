@@ -29,12 +29,19 @@ package enum DockerError: Error, Equatable, CustomStringConvertible {
     package var isPassing: Bool {
         switch self {
         case .exchange: true
-        case .refused(_, let status, _): status == 503
+        case .refused(_, let status, let message): status == 503 || Self.isBetweenRestarts(status, message)
         case .unreadable, .tooOld, .pullFailed: false
         }
     }
 
     package var isNotFound: Bool {
-        if case .refused(_, status: 404, _) = self { true } else { false }
+        guard case .refused(_, status: 404, let message) = self else { return false }
+        return !Self.isBetweenRestarts(404, message)
+    }
+
+    /// A container that crashes and restarts has no network sandbox for a moment. The daemon answers 404 then, for a
+    /// container that is there.
+    private static func isBetweenRestarts(_ status: Int, _ message: String) -> Bool {
+        status == 404 && message.hasPrefix("sandbox ")
     }
 }
