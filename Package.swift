@@ -155,6 +155,7 @@ let package = Package(
         tests("MusterYAMLTests", ["MusterYAML"]),
         tests("MusterPatternTests", ["MusterPattern"]),
         tests("MusterProtocolTests", ["MusterProtocol", "MusterRollouts"]),
+        tests("MusterCLITests", ["MusterCLI"]),
         tests("TidyTests", []),
         .target(
             name: "MusterTestKit", dependencies: ["MusterModel", "MusterTransport"], path: "Tests/MusterTestKit",

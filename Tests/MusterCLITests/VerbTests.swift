@@ -26,7 +26,7 @@ struct VerbTests {
 
     @Test
     func theVerbsAreThoseThatWerePromised() {
-        let names = OperatorVerbs.all.compactMap(\.configuration.commandName).sorted()
+        let names = OperatorVerbs.all.compactMap { $0.configuration.commandName }.sorted()
         #expect(
             names == [
                 "alerts", "containers", "hosts", "logs", "query", "rollout", "route", "services", "status", "token",
