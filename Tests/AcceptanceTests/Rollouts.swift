@@ -10,6 +10,7 @@ extension Acceptance {
         private func fleet(_ name: String, _ test: (Fleet, DockerDaemon) async throws -> Void) async throws {
             let docker = try await DockerDaemon.shared()
             try await Fleet.run(name, .init(agents: Self.agents, docker: docker)) { fleet in
+                // As the first process of a container busybox does not hear SIGTERM, and every stop would take its grace.
                 for agent in Self.agents {
                     try await docker.run(
                         "shop-\(agent)", "web:1",
@@ -17,7 +18,7 @@ extension Acceptance {
                             "app": "shop", "fleet-agent": agent, "SERVICE_NAME": "shop",
                             "SERVICE_CHECK_HTTP": "/health",
                             "SERVICE_CHECK_INTERVAL": "300ms",
-                        ], options: ["--stop-timeout", "1"])
+                        ], options: ["--stop-signal", "SIGKILL"])
                 }
                 try await eventually("all three are routed", within: .seconds(15)) {
                     try await fleet.route("shop")?.instances.count == 3

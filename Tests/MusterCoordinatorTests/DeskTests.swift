@@ -4,6 +4,7 @@ import MusterControlStore
 import MusterCoordinator
 import MusterHealth
 import MusterModel
+import MusterProtocol
 import MusterRollouts
 import MusterTestKit
 import MusterTransport
@@ -65,7 +66,8 @@ struct RolloutDeskTests {
 
     @Test(.timeLimit(.minutes(1)))
     func aRolloutGoesOnAfterARestartInANewEpoch() async throws {
-        let (id, first) = (Mutex<RolloutID?>(nil), Mutex<RolloutStep?>(nil))
+        let id = Mutex<RolloutID?>(nil)
+        let first = Mutex<RolloutStep?>(nil)
         try await desk { desk, sent in
             let started = try await desk.run(spec)
             let step = try await awaited("the step is sent") { sent().first }
@@ -176,13 +178,11 @@ struct RolloutDeskTests {
             let isStored = await desk.reported(step.key, .accepted, by: host)
             confirmed.withLock { $0 = isStored }
         }
-        let host = host
         await #expect(throws: NeverHappened.self) {
             try await eventually("it is confirmed all the same", within: .milliseconds(500)) {
                 confirmed.withLock { $0 } != nil
             }
         }
-        _ = host
         running.cancel()
         _ = await running.result
         await report.value

@@ -1,6 +1,7 @@
 import MusterCoordinator
 import MusterHealth
 import MusterModel
+import MusterRouting
 import MusterTestKit
 import Testing
 

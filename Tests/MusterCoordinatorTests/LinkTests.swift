@@ -9,6 +9,13 @@ import MusterWire
 import Synchronization
 import Testing
 
+/// A number that several tasks count up.
+private final class Counter: Sendable {
+    private let number = Mutex(0)
+    var value: Int { number.withLock { $0 } }
+    func count() { number.withLock { $0 += 1 } }
+}
+
 /// A whole coordinator with agents that are nothing but the link.
 @Suite(.serialized)
 struct LinkTests {
@@ -197,7 +204,8 @@ struct LinkTests {
             #expect(coordinator.logged.contains("host a is revoked"))
         }
         try await RunningCoordinator.run(scratch) { coordinator in
-            #expect(try await coordinator.get("/v1/hosts").items.isEmpty)
+            let hosts = try await coordinator.get("/v1/hosts")
+            #expect(hosts.items.isEmpty)
         }
     }
 
@@ -244,21 +252,21 @@ struct LinkTests {
     func followersOfAQuietStreamGiveTheirPlacesBack() async throws {
         try await RunningCoordinator.run(try Scratch("quiet")) { coordinator in
             for round in 1...3 {
-                let connected = Mutex(0)
-                let tasks = (0..<100).map { _ in
-                    Task {
-                        try await coordinator.lines("/v1/logs?follow=true&contains=never") {
-                            connected.withLock { $0 += 1 }
-                        } enough: { _ in
-                            false
+                let connected = Counter()
+                let everyone = Task {
+                    await withTaskGroup(of: Void.self) { group in
+                        for _ in 0..<100 {
+                            group.addTask {
+                                _ = try? await coordinator.lines("/v1/logs?follow=true&contains=never") {
+                                    connected.count()
+                                } enough: { _ in false }
+                            }
                         }
                     }
                 }
-                try await eventually("100 follow in round \(round)", within: .seconds(30)) {
-                    connected.withLock { $0 } == 100
-                }
-                for task in tasks { task.cancel() }
-                for task in tasks { _ = await task.result }
+                try await eventually("100 follow in round \(round)", within: .seconds(30)) { connected.value == 100 }
+                everyone.cancel()
+                await everyone.value
             }
             let last = try await awaited("a place is free", within: .seconds(10)) {
                 let response = try await coordinator.ask("GET", "/v1/logs", token: coordinator.token)

@@ -158,12 +158,9 @@ final class LogRecord: Sendable {
             set { metadata[key] = newValue }
         }
 
-        func log(
-            level: Logger.Level, message: Logger.Message, metadata: Logger.Metadata?, source: String, file: String,
-            function: String, line: UInt
-        ) {
-            let values = (metadata ?? [:]).map { "\($0.key)=\($0.value)" }.sorted().joined(separator: " ")
-            lines.lines.withLock { $0.append("\(level) \(message) \(values)") }
+        func log(event: LogEvent) {
+            let values = (event.metadata ?? [:]).map { "\($0.key)=\($0.value)" }.sorted().joined(separator: " ")
+            lines.lines.withLock { $0.append("\(event.level) \(event.message) \(values)") }
         }
     }
 }

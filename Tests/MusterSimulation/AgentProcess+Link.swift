@@ -74,7 +74,7 @@ extension AgentProcess {
 
     private func released(_ released: Released) {
         guard !machine.isGone else { return }
-        world.note("released", agent, UInt64(released.class.rawValue) << 32 | released.highest)
+        world.note("released", agent, released.class, released.highest)
         world.truth.released(agent, released.class, through: released.highest)
         do throws(StoreError) {
             try spool.release(released.class, through: released.highest)

@@ -231,7 +231,7 @@ final class AgentProcess {
             readSpool()
             guard let frame = outbound.nextFrame() else { break }
             if case .data(let data) = frame {
-                world.note("frame sent", agent, UInt64(data.class.rawValue) << 32 | data.sequence)
+                world.note("frame sent", agent, data.class, data.sequence)
             }
             bytes += encoded(frame)
         }

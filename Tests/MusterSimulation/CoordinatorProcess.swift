@@ -238,7 +238,7 @@ final class CoordinatorProcess {
 
     private func store(_ frame: DataFrame, from peer: Peer) {
         guard let key = peer.key else { return }
-        world.note("frame received", key.agent, UInt64(frame.class.rawValue) << 32 | frame.sequence)
+        world.note("frame received", key.agent, frame.class, frame.sequence)
         switch frame.class {
         case .metrics, .logs: submit(frame, key, peer)
         case .health: tookOver(frame, key)

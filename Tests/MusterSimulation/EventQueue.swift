@@ -87,6 +87,9 @@ struct Trace {
         let what: StaticString
         let actor: Int
         let number: UInt64
+
+        /// Numbers of frames carry their class.
+        var name: UInt8? { number >> 32 == 0 ? nil : UInt8(truncatingIfNeeded: (number >> 32) - 1) }
     }
 
     static let keptEntries = 80
@@ -108,6 +111,10 @@ struct Trace {
         }
     }
 
+    mutating func note(_ at: Instant, _ what: StaticString, _ actor: Int, _ name: TrafficClass, _ sequence: UInt64) {
+        note(at, what, actor, UInt64(name.rawValue) + 1 << 32 | sequence)
+    }
+
     private mutating func mix(_ word: UInt64) { hash = (hash ^ word) &* 0x0000_0100_0000_01b3 }
 
     /// The last events, oldest first.
@@ -116,7 +123,7 @@ struct Trace {
         let ordered = recent.count < Self.keptEntries ? recent : Array(recent[start...] + recent[..<start])
         return ordered.map { entry in
             let who = entry.actor < 0 ? "coordinator" : "agent \(entry.actor)"
-            let name = TrafficClass(rawValue: UInt8(truncatingIfNeeded: entry.number >> 32)).map { "\($0) " } ?? ""
+            let name = entry.name.flatMap { TrafficClass(rawValue: $0) }.map { "\($0) " } ?? ""
             let number = "\(name)\(entry.number & 0xffff_ffff)"
             return "  \(Double(entry.at / 1_000) / 1e6) s  \(who)  \(entry.what)  \(number)"
         }.joined(separator: "\n")

@@ -31,8 +31,11 @@ extension World {
         case .coordinatorDiskFails: failSoon(coordinator.io)
         case .agentDiskFills: fill(agents[agent].io, .diskRefilled(agent: agent))
         case .coordinatorDiskFills: fill(coordinator.io, .diskRefilled(agent: nil))
-        case .agentPauses: agents[agent].pausedUntil = now + random(100...25_000)
-        case .coordinatorPauses: coordinator.pausedUntil = now + random(100...25_000)
+        case .agentPauses where agents[agent].process != nil:
+            agents[agent].pausedUntil = now + random(100...25_000)
+        case .coordinatorPauses where coordinator.process != nil:
+            coordinator.pausedUntil = now + random(100...25_000)
+        case .agentPauses, .coordinatorPauses: break
         case .stepComesTwice: stepComesLate(agent, ofOlderTerm: false)
         case .stepOfOlderTerm: stepComesLate(agent, ofOlderTerm: true)
         }
@@ -153,7 +156,7 @@ extension World {
             let process = try CoordinatorProcess(machine)
             machine.process = process
             note("coordinator started", -1, UInt64(machine.life))
-            inCoordinator(machine.life, .look) { $0.started() }
+            withCoordinator { $0.started() }
         } catch {
             startFailed(machine, .coordinatorStartFailed, .startCoordinator)
         }
@@ -179,7 +182,6 @@ extension World {
             revive(machine)
         }
         revive(coordinator)
-        if let operatorIsDone = coordinator.process?.rollout, !operatorIsDone.isSettled { note("rollout goes on") }
     }
 
     private func revive(_ machine: Machine) {

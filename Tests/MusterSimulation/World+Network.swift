@@ -11,15 +11,17 @@ extension World {
     }
 
     func connect(_ agent: Int, _ life: Int) {
+        let dialled = Event.dialled(agent: agent, life: life)
         guard agents[agent].life == life, agents[agent].process != nil else { return }
+        if agents[agent].pausedUntil > now { return queue.push(dialled, at: agents[agent].pausedUntil) }
         let canConnect = coordinator.process != nil && coordinator.pausedUntil <= now && !agents[agent].isPartitioned
-        guard canConnect else { return inAgent(agent, life, .dialled(agent: agent, life: life)) { $0.dialFailed() } }
+        guard canConnect else { return withAgent(agent) { $0.dialFailed() } }
         lastLink += 1
         let link = Link(id: lastLink, agent: agent, agentLife: life, coordinatorLife: coordinator.life)
         links[link.id] = link
         note("connected", agent, UInt64(link.id))
-        inCoordinator(coordinator.life, .look) { $0.accepted(link) }
-        inAgent(agent, life, .look) { $0.connected(link) }
+        withCoordinator { $0.accepted(link) }
+        withAgent(agent) { $0.connected(link) }
     }
 
     private func wayTime() -> Duration {
@@ -53,9 +55,9 @@ extension World {
         if machine.pausedUntil > now { return queue.push(event, at: machine.pausedUntil) }
         guard let item = next(link, toAgent) else { return }
         if toAgent {
-            inAgent(link.agent, link.agentLife, .look) { $0.arrived(item, over: link) }
+            if link.agentLife == machine.life { withAgent(link.agent) { $0.arrived(item, over: link) } }
         } else {
-            inCoordinator(link.coordinatorLife, .look) { $0.arrived(item, over: link) }
+            if link.coordinatorLife == machine.life { withCoordinator { $0.arrived(item, over: link) } }
         }
     }
 

@@ -75,6 +75,9 @@ final class World {
     func chance(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &generator) < percent }
     func after(_ wait: Duration, _ event: Event) { queue.push(event, at: now + wait) }
     func note(_ what: StaticString, _ actor: Int = -1, _ number: UInt64 = 0) { trace.note(now, what, actor, number) }
+    func note(_ what: StaticString, _ agent: Int, _ name: TrafficClass, _ sequence: UInt64) {
+        trace.note(now, what, agent, name, sequence)
+    }
     func mark(_ mark: Mark) { marks.insert(mark) }
 
     // MARK: The run
@@ -151,35 +154,41 @@ final class World {
     /// An event of a process that may be dead by now, or stopped: then it happens when the process goes on.
     func inAgent(_ index: Int, _ life: Int, _ event: Event, _ body: (AgentProcess) -> Void) {
         let machine = agents[index]
-        guard machine.life == life, let process = machine.process else { return }
+        guard machine.life == life, machine.process != nil else { return }
         if machine.pausedUntil > now { return queue.push(event, at: machine.pausedUntil) }
         if case .agentWake = event { machine.scheduledWake = nil }
-        body(process)
-        process.pump()
-        scheduleWake(machine, process.wakeAt.map { $0 - machine.skew }, .agentWake(index, life: life))
+        withAgent(index, body)
     }
 
     func inCoordinator(_ life: Int, _ event: Event, _ body: (CoordinatorProcess) -> Void) {
         let machine = coordinator
-        guard machine.life == life, let process = machine.process else { return }
+        guard machine.life == life, machine.process != nil else { return }
         if machine.pausedUntil > now { return queue.push(event, at: machine.pausedUntil) }
         if case .coordinatorWake = event { machine.scheduledWake = nil }
+        withCoordinator(body)
+    }
+
+    /// The process as it is now, if there is one that is not stopped.
+    func withAgent(_ index: Int, _ body: (AgentProcess) -> Void) {
+        let machine = agents[index]
+        guard machine.pausedUntil <= now, let process = machine.process else { return }
+        body(process)
+        process.pump()
+        scheduleWake(machine, process.wakeAt.map { $0 - machine.skew }, .agentWake(index, life: machine.life))
+    }
+
+    func withCoordinator(_ body: (CoordinatorProcess) -> Void) {
+        let machine = coordinator
+        guard machine.pausedUntil <= now, let process = machine.process else { return }
         body(process)
         process.settle()
-        scheduleWake(machine, process.wakeAt, .coordinatorWake(life: life))
+        scheduleWake(machine, process.wakeAt, .coordinatorWake(life: machine.life))
     }
 
     private func scheduleWake(_ machine: Machine, _ at: Instant?, _ event: Event) {
         guard let at, machine.scheduledWake.map({ at < $0 }) ?? true else { return }
         machine.scheduledWake = max(at, now)
         queue.push(event, at: max(at, now))
-    }
-
-    /// The agent's process as it is now, if it runs and is not stopped.
-    func withAgent(_ index: Int, _ body: (AgentProcess) -> Void) {
-        let machine = agents[index]
-        guard machine.pausedUntil <= now else { return }
-        inAgent(index, machine.life, .look, body)
     }
 
     // MARK: Work
@@ -202,10 +211,8 @@ final class World {
 
     /// An operator asks for the rollout until there is one.
     private func operatorRuns() {
-        if coordinator.pausedUntil <= now, let process = coordinator.process {
-            if process.rollout != nil { return }
-            inCoordinator(coordinator.life, .look) { $0.operatorRuns() }
-        }
+        if coordinator.process?.rollout != nil { return }
+        withCoordinator { $0.operatorRuns() }
         after(.seconds(2), .operatorRuns)
     }
 }
