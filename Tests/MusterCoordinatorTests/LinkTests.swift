@@ -259,7 +259,9 @@ struct LinkTests {
                             group.addTask {
                                 _ = try? await coordinator.lines("/v1/logs?follow=true&contains=never") {
                                     connected.count()
-                                } enough: { _ in false }
+                                } enough: { _ in
+                                    false
+                                }
                             }
                         }
                     }
