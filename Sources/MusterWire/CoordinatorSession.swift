@@ -9,6 +9,7 @@ package import MusterModel
 ///     identified      admit                          -> established: send welcome
 ///                     welcomeDeadline passed         -> closed
 ///     established     data, above the mark           -> store it; acknowledged when it is durable
+///                     data after `storeFailed`       -> closed: refuse, what was lost has to come before it
 ///                     data, at or below the mark     -> counted; acknowledged when it is durable
 ///                     heartbeat                      -> tell liveness, send echo
 ///                     messageReceipt                 -> one message less outstanding
@@ -167,6 +168,11 @@ package struct CoordinatorSession: Sendable {
     ) throws(WireError) -> CoordinatorEffect {
         switch frame {
         case .data(let data):
+            // The marks are behind what this session brought: the store failed, and a frame is missing before this one.
+            guard inbound[data.class].lastSequence <= marks.received[data.class] else {
+                return refuse(
+                    Refusal(.storageFailed, "\(data.class) frames could not be stored; connect and send them again"))
+            }
             try inbound[data.class].received(data)
             switch marks.received(data.class, sequence: data.sequence) {
             case .new: return CoordinatorEffect(store: data)

@@ -14,7 +14,8 @@ struct InboundWindow: Sendable {
     /// At most `window.frames`.
     private var unacknowledged: Deque<Held> = []
     private var bytes = 0
-    private var lastSequence: UInt64 = 0
+    /// The highest sequence that came on this connection.
+    private(set) var lastSequence: UInt64 = 0
     private var told: UInt64 = 0
     /// A duplicate of something durable came: the agent has not heard that it is.
     private var owesAgain = false
