@@ -155,10 +155,26 @@ let package = Package(
         tests("MusterYAMLTests", ["MusterYAML"]),
         tests("MusterPatternTests", ["MusterPattern"]),
         tests("MusterProtocolTests", ["MusterProtocol", "MusterRollouts"]),
-        tests("MusterCLITests", ["MusterCLI"]),
         tests("TidyTests", []),
         .target(
             name: "MusterTestKit", dependencies: ["MusterModel", "MusterTransport"], path: "Tests/MusterTestKit",
             swiftSettings: testSettings),
+        tests("AcceptanceTests", nio + ["MusterTestKit", "MusterTransport"]),
+        tests("MusterCLITests", ["MusterCLI"]),
+        tests(
+            "MusterCoordinatorTests",
+            nio + [
+                log, "MusterCoordinator", "MusterWire", "MusterSeries", "MusterLogs", "MusterQuery", "MusterHealth",
+                "MusterRouting", "MusterAlerts", "MusterRollouts", "MusterStore", "MusterControlStore",
+                "MusterProtocol",
+                "MusterTransport", "MusterTestKit",
+            ]),
+        tests(
+            "MusterAgentTests",
+            nio + [
+                log, "MusterAgent", "MusterCoordinator", "MusterWire", "MusterConfig", "MusterStore", "MusterProtocol",
+                "MusterTransport", "MusterTestKit",
+            ]),
+        tests("MusterSimulation", ["MusterWire", "MusterStore", "MusterRollouts", "MusterLogs"]),
     ]
 )

@@ -148,6 +148,8 @@ private struct Lineage {
         defer {
             tailer.stop()
             uplink.spillAll()
+            // The uplink and this lineage hold each other; what they have open must not outlive them.
+            uplink.listensNoMore()
         }
         let group = MultiThreadedEventLoopGroup.singleton
         let addresses = config.coordinators.map { LinkAddress(host: $0.host, port: $0.port) }

@@ -33,6 +33,11 @@ package final class Uplink: Sendable {
     package struct DropKey: Hashable, Sendable {
         package let name: TrafficClass
         package let reason: DropReason
+
+        package init(name: TrafficClass, reason: DropReason) {
+            self.name = name
+            self.reason = reason
+        }
     }
 
     struct State {
@@ -85,6 +90,7 @@ package final class Uplink: Sendable {
     }
 
     package func listens(_ listener: some UplinkListener) { self.listener.withLock { $0 = listener } }
+    package func listensNoMore() { listener.withLock { $0 = nil } }
     var listened: (any UplinkListener)? { listener.withLock { $0 } }
 
     package var counters: Counters { state.withLock { $0.counters } }

@@ -144,11 +144,16 @@ private final class LineSplitter: Sendable {
 
     func feed(_ bytes: [UInt8], _ line: (Data) -> Bool) -> Bool {
         let lines = pending.withLock { kept in
-            kept.append(contentsOf: bytes)
-            var lines = kept.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-            let rest = lines.popLast() ?? []
-            kept = Array(rest.prefix(Self.lineBytes))
-            return lines.map { Data($0) }
+            // Only what is new can hold an end of line; what waits is not looked at again.
+            var pieces = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)[...]
+            var lines: [Data] = []
+            while pieces.count > 1 {
+                let piece = pieces.removeFirst()
+                lines.append(Data(kept) + Data(piece))
+                kept = []
+            }
+            kept += (pieces.first ?? []).prefix(max(0, Self.lineBytes - kept.count))
+            return lines
         }
         return lines.allSatisfy { $0.isEmpty || line($0) }
     }

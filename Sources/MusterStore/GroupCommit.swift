@@ -4,6 +4,9 @@ import Synchronization
 /// Appends to a `SegmentLog` on a thread of its own and completes a record only after fdatasync returned. An idle log
 /// commits at once; records that arrive while a sync runs share the next one. Completions run on that thread, in the
 /// order of submission, and must not block.
+///
+/// When a record cannot be stored, everything that was submitted before its completion returned fails with it: stored
+/// behind a loss, the next record of a stream would hide the loss from whoever reads the highest sequence back.
 package final class GroupCommit: Sendable {
     package typealias Completion = @Sendable (Result<SegmentPosition, StoreError>) -> Void
 

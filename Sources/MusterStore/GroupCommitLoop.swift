@@ -117,25 +117,42 @@ final class GroupCommitLoop: Sendable {
     }
 
     private func commit(_ batch: [Item]) {
-        var removed: [SegmentLog.Removed] = []
-        var outcomes: [Result<SegmentPosition, StoreError>]
+        guard let error = stored(batch) else { return }
+        // Together they are more than the log may hold; one by one they fit.
+        guard error.cause == .tooLarge, batch.count > 1 else { return fail(batch[...], error) }
+        var rest = batch[...]
+        while let item = rest.first {
+            if let error = stored([item]) { return fail(rest, error) }
+            rest.removeFirst()
+        }
+    }
+
+    /// Nil when it is; then its completions were called.
+    private func stored(_ batch: [Item]) -> StoreError? {
         do throws(StoreError) {
             let appended = try log.append(batch.map(\.record))
-            removed = appended.removed
+            if !appended.removed.isEmpty { onRemoved(appended.removed) }
             try log.sync()
-            outcomes = appended.positions.map { .success($0) }
             queue.withLock { $0.commits += 1 }
+            for (item, position) in zip(batch, appended.positions) { item.completion(.success(position)) }
+            finish(batch)
+            return nil
         } catch {
-            // One record that can never be stored must not cost the others: they are tried alone.
-            if error.cause == .tooLarge, batch.count > 1 {
-                for item in batch { commit([item]) }
-                return
-            }
-            outcomes = batch.map { _ in .failure(error) }
+            return error
         }
-        if !removed.isEmpty { onRemoved(removed) }
-        for (item, outcome) in zip(batch, outcomes) { item.completion(outcome) }
-        finish(batch)
+    }
+
+    private func fail(_ batch: ArraySlice<Item>, _ error: StoreError) {
+        var failed = Array(batch)
+        // Whoever submits before all completions have returned is caught by the next turn.
+        while !failed.isEmpty {
+            for item in failed { item.completion(.failure(error)) }
+            finish(failed)
+            failed = queue.withLock { queue in
+                defer { queue.items = [] }
+                return queue.items
+            }
+        }
     }
 
     private func finish(_ batch: [Item]) {

@@ -218,6 +218,8 @@ package final class TLSHandler: ChannelDuplexHandler {
         let wasOpen = state == .open
         state = .closing
         failEarlyWrites(error)
+        // The alert goes first: whoever hears of the error may end the process.
+        sendOutput(context)
         context.fireErrorCaught(error)
         finishOutput(context, announcing: wasOpen && error == .truncated)
     }

@@ -40,8 +40,8 @@ package struct ReceiveMarks: Equatable, Sendable {
         return true
     }
 
-    /// What was received and is not durable is lost. A session that brought some of it refuses the frame that follows, for
-    /// stored without what is missing before it, it would hide the loss.
+    /// What was received and is not durable is lost. A session that brought some of it refuses the frame that follows,
+    /// for stored without what is missing before it, it would hide the loss.
     package mutating func storeFailed(_ name: TrafficClass) {
         received[name] = durable[name]
     }

@@ -148,6 +148,7 @@ struct UplinkTests {
         let process = try Process(self)
         coordinator.fallsSilent()
         try await connected(process.uplink, coordinator) {
+            try await eventually("it is welcomed") { process.uplink.isUp }
             for number in 0..<5 { process.uplink.enqueue(.health, codec: 0, payload: payload(number, bytes: 100)) }
             try await eventually("all arrive") { coordinator.sequences(.health).count == 5 }
             #expect(process.uplink.lane(.health).acknowledged == 0)

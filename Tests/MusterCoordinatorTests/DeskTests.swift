@@ -94,12 +94,16 @@ struct RolloutDeskTests {
 
     @Test(.timeLimit(.minutes(1)))
     func twoRolloutsOfOneHostDoNotRunAtOnce() async throws {
-        try await desk { desk, _ in
+        try await desk { desk, sent in
             let first = try await desk.run(spec)
             let refusal = try await #require(throws: APIError.self) { _ = try await desk.run(spec) }
             #expect(refusal.status == 409 && refusal.message.contains(first.text))
             #expect(try await desk.order(first, .abort, by: "anna") == first)
             #expect(desk.rollout(first)?.state == .aborted)
+            // What was offered may still be taken: only its end makes room.
+            await #expect(throws: APIError.self) { _ = try await desk.run(spec) }
+            let step = try await awaited("the step is sent") { sent().first }
+            #expect(await desk.reported(step.key, .finished(.refused(reason: "it came too late")), by: host))
             let second = try await desk.run(spec)
             #expect(second > first)
             #expect(desk.all.map(\.id) == [second, first])
@@ -133,6 +137,9 @@ struct RolloutDeskTests {
             #expect(await desk.reported(step.key, succeeded, by: host))
             try await eventually("it succeeds") { desk.rollout(id)?.state == .succeeded }
             try fleetReports(image: "web:2", sequence: 2)
+            let commit = try await awaited("what was parked is removed") { sent().first { $0.action == .commit } }
+            #expect(await desk.reported(commit.key, .accepted, by: host))
+            #expect(await desk.reported(commit.key, .finished(.succeeded(StepDetail())), by: host))
             let undoing = try await desk.order(id, .undo, by: "anna")
             #expect(undoing != id)
             let back = try await awaited("the way back is sent") {

@@ -187,7 +187,9 @@ struct TokenBookTests {
             #expect(bytes.range(of: Data(body.utf8)) == nil)
             #expect(bytes.range(of: Data(Hex.encode(secret).utf8)) == nil)
         }
-        let whole = FileManager.default.contents(atPath: scratch("db")) ?? Data()
+        let whole = ["db", "db-wal"].reduce(into: Data()) {
+            $0 += FileManager.default.contents(atPath: scratch($1)) ?? Data()
+        }
         #expect(whole.range(of: Data(SHA256.hex(secret).utf8)) != nil)
     }
 

@@ -83,6 +83,28 @@ struct IngestTests {
         await ingest.close()
     }
 
+    /// A batch whose sync failed, and that could not be cut off again, is sent once more and stored once more.
+    @Test
+    func whatIsOnTheDiskTwiceIsReadOnceAfterARestart() async throws {
+        let blocks = [Thing.logBlock(["one"], host: "a"), Thing.logBlock(["two"], host: "a")]
+        do {
+            let (log, _) = try SegmentLog.open(
+                directory: scratch("data") + "/logs", io: SystemFileIO(), settings: .init(maxBytes: 64 << 20))
+            let records = zip(blocks, 1...2 as ClosedRange<UInt64>).map { block, sequence in
+                SegmentRecord(
+                    id: FrameID(host: key.host, boot: key.boot, class: .logs, sequence: sequence), codec: 1,
+                    received: now, payload: block)
+            }
+            _ = try log.append([records[0]])
+            _ = try log.append(records)
+            try log.sync()
+        }
+        let ingest = try open()
+        #expect(try await lines(ingest) == ["one", "two"])
+        #expect(durable(ingest, .logs) == 2)
+        await ingest.close()
+    }
+
     @Test
     func twoBootsOfAHostHaveMarksOfTheirOwn() async throws {
         let ingest = try open()

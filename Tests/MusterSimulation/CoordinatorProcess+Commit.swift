@@ -54,12 +54,13 @@ extension CoordinatorProcess {
         schedule(index)
     }
 
-    /// What was being committed is not stored, and its senders have to come again. Their connections close a moment
-    /// later, for that is another thread's work; until then they go on sending.
+    /// What was being committed is not stored, nor what waits behind it, and its senders have to come again. Their
+    /// connections close a moment later, for that is another thread's work; until then they go on sending.
     private func failed(_ index: Int) {
         world.mark(.storeFailed)
-        let batch = commits[index].inFlight
+        let batch = commits[index].inFlight + commits[index].waiting
         commits[index].inFlight = []
+        commits[index].waiting = []
         guard !machine.isGone else { return }
         for item in batch {
             marks[item.key]?.storeFailed(item.record.id.class)

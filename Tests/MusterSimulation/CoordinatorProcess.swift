@@ -97,7 +97,11 @@ final class CoordinatorProcess {
             }
             let key = StreamKey(agent: agent, boot: record.id.boot)
             var durable = marks[key]?.durable ?? PerClass(repeating: 0)
-            durable[record.id.class] = max(durable[record.id.class], record.id.sequence)
+            guard record.id.sequence > durable[record.id.class] else {
+                machine.world.mark(.storedTwice)
+                return .next
+            }
+            durable[record.id.class] = record.id.sequence
             marks[key] = ReceiveMarks(durable: durable)
             found.append((agent, record.id.class, record.id.sequence, record.payload))
             return .next

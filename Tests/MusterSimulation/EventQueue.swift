@@ -112,7 +112,7 @@ struct Trace {
     }
 
     mutating func note(_ at: Instant, _ what: StaticString, _ actor: Int, _ name: TrafficClass, _ sequence: UInt64) {
-        note(at, what, actor, UInt64(name.rawValue) + 1 << 32 | sequence)
+        note(at, what, actor, (UInt64(name.rawValue) + 1) << 32 | sequence)
     }
 
     private mutating func mix(_ word: UInt64) { hash = (hash ^ word) &* 0x0000_0100_0000_01b3 }

@@ -72,6 +72,8 @@ enum Mark: Int, CaseIterable {
     case spoolFailed
     case duplicateArrived
     case storeFailed
+    /// A batch whose sync failed could not be cut off again, and came a second time.
+    case storedTwice
     case resentLogBlock
     case tailJournalRepaired
     case stepJournalRepaired

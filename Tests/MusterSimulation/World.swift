@@ -211,7 +211,7 @@ final class World {
 
     /// An operator asks for the rollout until there is one.
     private func operatorRuns() {
-        if coordinator.process?.rollout != nil { return }
+        if let process = coordinator.process, process.rollout != nil, process.unstored == nil { return }
         withCoordinator { $0.operatorRuns() }
         after(.seconds(2), .operatorRuns)
     }

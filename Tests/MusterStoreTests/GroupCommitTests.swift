@@ -172,7 +172,29 @@ struct GroupCommitTests {
         #expect(try log.contents() == [4])
     }
 
-    @Test func oneRecordThatIsTooLargeDoesNotCostTheOthersOfItsBatch() async throws {
+    @Test func whatWaitsBehindAFailedSyncFailsWithIt() async throws {
+        let io = GatedFileIO(memory)
+        let log = try makeLog(io)
+        let commit = try GroupCommit(log: log)
+        _ = commit.submit(Sample.record(1), completion: completions.note(1))
+        await commit.drain()
+        io.shut()
+        _ = commit.submit(Sample.record(2), completion: completions.note(2))
+        await eventually("no sync began") { io.waiting == 1 }
+        memory.inject(
+            MemoryFileIO.Fault(at: memory.operationCount + 1, operation: .sync, effect: .fails(.inputOutput)))
+        for sequence in 3...4 as ClosedRange<UInt64> {
+            _ = commit.submit(Sample.record(sequence), completion: completions.note(sequence))
+        }
+        io.openGate()
+        await commit.drain()
+        #expect(completions.sequences == [1, 2, 3, 4])
+        #expect(completions.failures.map(\.cause) == [.inputOutput, .inputOutput, .inputOutput])
+        #expect(try log.contents() == [1])
+        #expect(commit.queuedBytes == 0)
+    }
+
+    @Test func aRecordThatIsTooLargeFailsWithWhatFollowsItAndWhatCameBeforeItIsStored() async throws {
         let io = GatedFileIO(memory)
         let log = try makeLog(io, maxBytes: 20_000, segmentBytes: 5_000)
         let commit = try GroupCommit(log: log)
@@ -187,8 +209,9 @@ struct GroupCommitTests {
         }
         io.openGate()
         await commit.drain()
-        #expect(completions.failures.map(\.cause) == [.tooLarge])
-        #expect(try log.contents() == [1, 2, 3, 5])
+        #expect(completions.sequences == [1, 2, 3, 4, 5])
+        #expect(completions.failures.map(\.cause) == [.tooLarge, .tooLarge])
+        #expect(try log.contents() == [1, 2, 3])
     }
 
     @Test func retentionIsReported() async throws {

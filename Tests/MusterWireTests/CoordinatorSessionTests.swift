@@ -286,6 +286,45 @@ struct CoordinatorSessionTests {
         }
         #expect(welcome.heartbeatIntervalMilliseconds == milliseconds)
     }
+
+    @Test func `after a failed store a session takes nothing that follows the loss`() throws {
+        var marks = ReceiveMarks()
+        var session = try made(.established)
+        for sequence: UInt64 in 1...3 {
+            let effect = try session.received(.data(Samples.data(.logs, sequence)), marks: &marks, now: t0)
+            #expect(effect.store?.sequence == sequence)
+        }
+        _ = marks.becameDurable(.logs, through: 1)
+        marks.storeFailed(.logs)
+        // Another class goes on; its frames have nothing to do with the loss.
+        #expect(try session.received(.data(Samples.data(.metrics, 1)), marks: &marks, now: t0).store != nil)
+        let effect = try session.received(.data(Samples.data(.logs, 4)), marks: &marks, now: t0)
+        #expect(effect.store == nil)
+        guard case .refused(let refusal) = effect.close else {
+            Issue.record("the session goes on")
+            return
+        }
+        #expect(refusal.code == .storageFailed)
+        #expect(session.isClosed)
+        #expect(marks.received[.logs] == 1)
+    }
+
+    @Test func `after a failed store the next session brings what is missing`() throws {
+        var marks = ReceiveMarks()
+        _ = marks.received(.logs, sequence: 1)
+        _ = marks.received(.logs, sequence: 2)
+        // This session begins while both are being synced, and sees the first again before the sync fails.
+        var session = try made(.established, marks: marks)
+        #expect(try session.received(.data(Samples.data(.logs, 1)), marks: &marks, now: t0).store == nil)
+        marks.storeFailed(.logs)
+        #expect(try session.received(.data(Samples.data(.logs, 2)), marks: &marks, now: t0).store == nil)
+        #expect(session.isClosed)
+        var next = try made(.established, marks: marks)
+        for sequence: UInt64 in 1...2 {
+            let effect = try next.received(.data(Samples.data(.logs, sequence)), marks: &marks, now: t0)
+            #expect(effect.store?.sequence == sequence)
+        }
+    }
 }
 
 struct ReceiveMarksTests {

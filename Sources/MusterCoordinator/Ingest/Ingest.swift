@@ -87,20 +87,21 @@ package final class Ingest: Sendable {
 
     private func restore(_ metricLog: SegmentLog, _ logLog: SegmentLog, logger: Logger) throws {
         var durable: [StreamKey: PerClass<UInt64>] = [:]
-        func note(_ id: FrameID) {
+        // A batch whose sync failed, and that could not be cut off again, was sent and stored a second time.
+        func isFirst(_ id: FrameID) -> Bool {
             let key = StreamKey(host: id.host, boot: id.boot)
-            var marks = durable[key] ?? PerClass(repeating: 0)
-            marks[id.class] = max(marks[id.class], id.sequence)
-            durable[key] = marks
+            guard id.sequence > durable[key]?[id.class] ?? 0 else { return false }
+            durable[key, default: PerClass(repeating: 0)][id.class] = id.sequence
+            return true
         }
         let frames = try metricLog.scan(.records) { record in
-            note(record.id)
+            guard isFirst(record.id) else { return .next }
             metrics.frameStored(
                 record.payload, of: StreamKey(host: record.id.host, boot: record.id.boot), now: record.received)
             return .next
         }
         let blocks = try logLog.scan(.records) { record in
-            note(record.id)
+            guard isFirst(record.id) else { return .next }
             logs.blockStored(record.payload, of: record.id.host, at: record.position)
             return .next
         }
@@ -114,8 +115,9 @@ package final class Ingest: Sendable {
             ])
     }
 
-    /// Takes a new frame of class metrics or logs. False when the queue is full: it was not received, the session has
-    /// to end so that it comes again. `stored` is called on the commit thread.
+    /// Queues a new frame of class metrics or logs; called with the marks of its stream held, so that frames are queued
+    /// in the order in which they were received. Refused when the queue is full: then it was not received, and the
+    /// session has to end so that it comes again. `stored` is called on the commit thread.
     package func frameReceived(
         _ frame: DataFrame, of key: StreamKey, now: Instant, stored: @escaping @Sendable (Stored) -> Void
     ) -> GroupCommit.Admission {

@@ -87,7 +87,7 @@ final class AgentLink: Sendable {
         return nil
     }
 
-    /// Deadlines: hello, silence, the end of the certificate, revocation.
+    /// The session's deadlines; the end of the certificate is watched by the connection itself.
     private func watch() async -> String? {
         while !Task.isCancelled {
             let now = hub.clock.now
@@ -95,10 +95,6 @@ final class AgentLink: Sendable {
             if let reason = effect.close {
                 logger.warning("link closed", metadata: ["host": "\(host)", "reason": "\(reason)"])
                 return "\(reason)"
-            }
-            guard now < connection.certificate.notAfter else {
-                await refuse(Refusal(.certificateExpired, "the certificate ended and was not renewed"))
-                return "the certificate ended"
             }
             try? await Task.sleep(for: .milliseconds(250))
         }
@@ -111,8 +107,9 @@ final class AgentLink: Sendable {
     private func handle(_ frame: Frame) async -> Bool {
         let now = hub.clock.now
         let effect: CoordinatorEffect
+        let isQueued: Bool
         do throws(WireError) {
-            effect = try received(frame, now: now)
+            (effect, isQueued) = try received(frame, now: now)
         } catch {
             logger.warning(
                 "link closed",
@@ -121,23 +118,35 @@ final class AgentLink: Sendable {
             return false
         }
         if let hello = effect.identify { return await identified(hello, now: now) }
-        if let data = effect.store { guard await store(data, now: now) else { return false } }
+        guard isQueued else {
+            await refuse(Refusal(.overloaded, "the coordinator's disk does not keep up; send again later"))
+            return false
+        }
+        if let data = effect.store { guard await takeOver(data, now: now) else { return false } }
         if let heartbeat = effect.heartbeat { heard(heartbeat, now: now) }
         guard await send(effect.send) else { return false }
         return effect.close == nil
     }
 
-    private func received(_ frame: Frame, now: Instant) throws(WireError) -> CoordinatorEffect {
+    /// What is to be stored is queued before the marks are let go: a frame that was received before a loss must not be
+    /// queued after it. False when the queue is full; then it was not received.
+    private func received(
+        _ frame: Frame, now: Instant
+    ) throws(WireError) -> (effect: CoordinatorEffect, isQueued: Bool) {
         guard let key = state.withLock({ $0.key }) else {
             var unused = ReceiveMarks()
             return try state.withLock { state throws(WireError) in
-                try state.session.received(frame, marks: &unused, now: now)
+                (try state.session.received(frame, marks: &unused, now: now), true)
             }
         }
         return try hub.ingest.marks.with(key) { marks throws(WireError) in
-            try state.withLock { state throws(WireError) in
+            let effect = try state.withLock { state throws(WireError) in
                 try state.session.received(frame, marks: &marks, now: now)
             }
+            guard let data = effect.store, data.class == .metrics || data.class == .logs else { return (effect, true) }
+            let admission = hub.ingest.frameReceived(data, of: key, now: now) { [weak self] in self?.stored(data, $0) }
+            if admission == .refused { marks.storeFailed(data.class) }
+            return (effect, admission != .refused)
         }
     }
 
@@ -164,25 +173,17 @@ final class AgentLink: Sendable {
         return true
     }
 
-    private func store(_ frame: DataFrame, now: Instant) async -> Bool {
+    /// What is not kept as a frame: what it says is taken over, and what of it must last is stored.
+    private func takeOver(_ frame: DataFrame, now: Instant) async -> Bool {
+        guard frame.class == .health || frame.class == .control else { return true }
         guard let key = state.withLock({ $0.key }) else { return false }
-        switch frame.class {
-        case .metrics, .logs:
-            let admission = hub.ingest.frameReceived(frame, of: key, now: now) { [weak self] in self?.stored(frame, $0)
-            }
-            guard admission == .refused else { return true }
+        guard await hub.agentSaid(frame, link: self, now: now) else {
             hub.ingest.marks.with(key) { $0.storeFailed(frame.class) }
-            await refuse(Refusal(.overloaded, "the coordinator's disk does not keep up; send again later"))
+            await refuse(Refusal(.storageFailed, "the coordinator could not store what was said; send it again"))
             return false
-        case .health, .control:
-            guard await hub.agentSaid(frame, link: self, now: now) else {
-                hub.ingest.marks.with(key) { $0.storeFailed(frame.class) }
-                await refuse(Refusal(.storageFailed, "the coordinator could not store what was said; send it again"))
-                return false
-            }
-            _ = hub.ingest.marks.with(key) { $0.becameDurable(frame.class, through: frame.sequence) }
-            return true
         }
+        _ = hub.ingest.marks.with(key) { $0.becameDurable(frame.class, through: frame.sequence) }
+        return true
     }
 
     /// On the commit thread.

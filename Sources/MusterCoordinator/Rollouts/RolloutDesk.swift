@@ -146,8 +146,6 @@ package final class RolloutDesk: Sendable {
             for await event in events {
                 if case .pulse = event { isPulseWaiting.withLock { $0 = false } }
                 await handle(event, &rollouts, epoch)
-                let snapshot = rollouts
-                published.withLock { $0 = snapshot }
             }
             group.cancelAll()
         }
@@ -172,8 +170,6 @@ package final class RolloutDesk: Sendable {
             await perform(effect, rollout)
             rollouts[rollout.id] = rollout
         }
-        let snapshot = rollouts
-        published.withLock { $0 = snapshot }
         return rollouts
     }
 
@@ -267,6 +263,7 @@ package final class RolloutDesk: Sendable {
         let settled = rollouts.values.filter(\.isSettled).sorted { $0.createdAt < $1.createdAt }
         for rollout in settled.prefix(max(0, rollouts.count - Self.historyMax)) {
             rollouts[rollout.id] = nil
+            published.withLock { $0[rollout.id] = nil }
             await store([.delete("rollout/\(rollout.id)")])
         }
     }
@@ -351,7 +348,8 @@ package final class RolloutDesk: Sendable {
 
     // MARK: Acting
 
-    /// False when the desk stops before the effect is stored; nothing is sent then.
+    /// Stores, then shows, then sends; whoever asked is answered after that. False when the desk stops before the effect
+    /// is stored; then nothing is shown or sent.
     @discardableResult
     private func perform(_ effect: Rollout.Effect, _ rollout: Rollout) async -> Bool {
         if effect.isToBeStored {
@@ -359,6 +357,7 @@ package final class RolloutDesk: Sendable {
             let bytes = Array((try? JSONEncoder().encode(rollout)) ?? Data())
             guard await store([.put("rollout/\(rollout.id)", bytes)]) else { return false }
         }
+        published.withLock { $0[rollout.id] = rollout }
         guard let send = sender.withLock({ $0 }) else { return true }
         for step in effect.send where !send(step) {
             logger.notice(

@@ -100,15 +100,16 @@ enum DetachedThread {
 
     /// False when the host has no thread to give.
     static func start(stackBytes: Int, _ run: @escaping @Sendable () -> Void) -> Bool {
-        var attributes = pthread_attr_t()
-        guard unsafe pthread_attr_init(&attributes) == 0 else { return false }
-        defer { unsafe pthread_attr_destroy(&attributes) }
-        unsafe pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-        unsafe pthread_attr_setstacksize(&attributes, stackBytes)
+        let attributes = UnsafeMutablePointer<pthread_attr_t>.allocate(capacity: 1)
+        defer { unsafe attributes.deallocate() }
+        guard unsafe pthread_attr_init(attributes) == 0 else { return false }
+        defer { unsafe pthread_attr_destroy(attributes) }
+        unsafe pthread_attr_setdetachstate(attributes, Int32(PTHREAD_CREATE_DETACHED))
+        unsafe pthread_attr_setstacksize(attributes, stackBytes)
         let body = unsafe Unmanaged.passRetained(Body(run))
         var thread = pthread_t()
         let code = unsafe pthread_create(
-            &thread, &attributes,
+            &thread, attributes,
             { argument in
                 if let argument = unsafe argument {
                     unsafe Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().run()

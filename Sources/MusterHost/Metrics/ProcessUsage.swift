@@ -5,9 +5,8 @@ import MusterModel
 package enum ProcessUsage {
     /// User and system time since the start, in seconds.
     package static var cpuSeconds: Double {
-        var time = timespec()
-        guard unsafe clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time) == 0 else { return 0 }
-        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+        // POSIX: `CLOCKS_PER_SEC` is a million.
+        max(0, Double(clock()) / 1e6)
     }
 
     /// Resident memory in bytes: the second number of /proc/self/statm.
