@@ -186,8 +186,15 @@ package final class Uplink: Sendable {
     private func report(_ drops: [Spool.Drop]) {
         for drop in drops {
             guard let sequences = drop.sequences else { continue }
-            let lost = state.withLock { $0.outbound.spoolDropped(drop.class, sequences) }
-            count(drop.class, .spoolFull, max(lost, drop.records))
+            // Numbers that were never given out may lie between those of the records.
+            switch drop.reason {
+            case .budget:
+                let lost = state.withLock { $0.outbound.spoolDropped(drop.class, sequences) }
+                count(drop.class, .spoolFull, min(lost, drop.records))
+            case .disk:
+                let lost = state.withLock { $0.outbound.spoolLost(drop.class, sequences) }
+                count(drop.class, .spoolFailed, min(lost, drop.records))
+            }
         }
     }
 
@@ -196,10 +203,17 @@ package final class Uplink: Sendable {
         while let read = state.withLock({ $0.outbound.wantsFromSpool() }) {
             var frames: [DataFrame] = []
             var bytes = 0
+            var isExhausted = false
+            var end = SpoolReadEnd.whole
+            let before = spool.skipped(read.class)
             do throws(StoreError) {
-                while bytes < read.roomBytes, let record = try spool.next(read.class) {
+                while bytes < read.roomBytes {
+                    guard let record = try spool.next(read.class) else {
+                        isExhausted = true
+                        break
+                    }
                     guard record.id.sequence > read.after else { continue }
-                    bytes += record.payload.count
+                    bytes += record.payload.count + WireLimits.queuedFrameOverheadBytes
                     frames.append(
                         DataFrame(
                             class: read.class, sequence: record.id.sequence, codec: record.codec,
@@ -207,8 +221,21 @@ package final class Uplink: Sendable {
                 }
             } catch {
                 logger.error("the spool cannot be read", metadata: ["class": "\(read.class)", "reason": "\(error)"])
+                end = .interrupted
             }
-            state.withLock { $0.outbound.unspooled(read.class, frames) }
+            let skipped = spool.skipped(read.class)
+            if skipped != before { end = .damaged(toTheEnd: isExhausted) }
+            let lost = state.withLock { $0.outbound.unspooled(read.class, frames, end) }
+            if lost > 0 {
+                logger.error(
+                    "a part of the spool cannot be read and is lost",
+                    metadata: [
+                        "class": "\(read.class)", "framesAtMost": "\(lost)", "damagedPlaces": "\(skipped.regions)",
+                        "unreadableSegments": "\(skipped.unreadable)",
+                        "reason": "\(skipped.segments.last.map { "\($0)" } ?? "checksums differ")",
+                    ])
+                count(read.class, .spoolDamaged, lost)
+            }
             if frames.isEmpty { return }
         }
     }

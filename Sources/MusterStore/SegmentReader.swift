@@ -1,8 +1,8 @@
 import Synchronization
 
 /// Reads a log record by record, also while it is written: after nil it continues where it was once there is more.
-/// Damaged places, missing files and files the disk will not read are stepped over and counted, so a reader never
-/// stalls.
+/// Damaged places, missing files and files the disk twice would not read are stepped over and counted, so a reader
+/// never stalls.
 package struct SegmentReader: Sendable {
     package enum Mode: Sendable {
         /// Payloads are neither read nor checked.
@@ -16,7 +16,9 @@ package struct SegmentReader: Sendable {
         package var bytes = 0
         /// Intact records of a kind this version does not know.
         package var unknown = 0
-        /// Segments given up in whole or from some point on, with the reason.
+        /// Segments given up in whole or from some point on.
+        package var unreadable = 0
+        /// Why, for the first `keptErrors` of them.
         package var segments: [StoreError] = []
         package init() {}
     }
@@ -29,6 +31,8 @@ package struct SegmentReader: Sendable {
     private var scanner: FrameScanner?
     private var scannedSegment: UInt64 = 0
     private var earlier = Skipped()
+    /// Where the disk failed last: it is asked twice.
+    private var failedAt: SegmentPosition?
     /// Where the next record is looked for.
     package private(set) var position: SegmentPosition
 
@@ -55,7 +59,11 @@ package struct SegmentReader: Sendable {
         while let (segment, hasLater) = log.segment(atOrAfter: position.segment) {
             do throws(StoreError) {
                 if let record = try next(in: segment) { return record }
-            } catch  where error.cause == .inputOutput || error.cause == .notFound {
+            } catch where error.cause == .inputOutput && failedAt != position {
+                failedAt = position
+                scanner = nil
+                continue
+            } catch where error.cause == .inputOutput || error.cause == .notFound {
                 if log.segment(atOrAfter: segment.number)?.0.number == segment.number { note(error) }
                 scanner = nil
                 position = SegmentPosition(segment: segment.number, offset: segment.end)
@@ -101,6 +109,7 @@ package struct SegmentReader: Sendable {
 
     private mutating func note(_ error: StoreError) {
         earlier = skipped
+        earlier.unreadable += 1
         if earlier.segments.count < Self.keptErrors { earlier.segments.append(error) }
     }
 }

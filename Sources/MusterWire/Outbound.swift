@@ -119,6 +119,12 @@ package struct Outbound: Sendable {
         queues[name].spoolDropped(sequences)
     }
 
+    /// The disk failed before it had these, which are the newest of the spool. What is in memory stays there. Answers how
+    /// many are lost; they are counted.
+    package mutating func spoolLost(_ name: TrafficClass, _ sequences: some Sequence<UInt64>) -> Int {
+        queues[name].spoolLost(sequences)
+    }
+
     /// The most urgent class whose spool should be read, once until `unspooled` answers; nil when none.
     package mutating func wantsFromSpool() -> SpoolRead? {
         guard isUp else { return nil }
@@ -128,8 +134,11 @@ package struct Outbound: Sendable {
         return nil
     }
 
-    /// What was read for `wantsFromSpool`, in order. Empty when there is nothing there any more.
-    package mutating func unspooled(_ name: TrafficClass, _ frames: [DataFrame]) {
-        queues[name].unspooled(frames)
+    /// What was read for `wantsFromSpool`, in order. Answers how many are lost; they are counted.
+    @discardableResult
+    package mutating func unspooled(
+        _ name: TrafficClass, _ frames: [DataFrame], _ end: SpoolReadEnd = .whole
+    ) -> Int {
+        queues[name].unspooled(frames, end)
     }
 }

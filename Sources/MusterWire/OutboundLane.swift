@@ -38,6 +38,8 @@ package enum DropReason: Hashable, Sendable, CaseIterable, CustomStringConvertib
     case spoolFull
     /// The disk did not take the frame.
     case spoolFailed
+    /// The spool could not be read. An upper bound: numbers that were never given out count too.
+    case spoolDamaged
     /// The disk hangs: `WireLimits.spillsOutstanding` writes wait for it.
     case spoolBusy
 
@@ -48,6 +50,7 @@ package enum DropReason: Hashable, Sendable, CaseIterable, CustomStringConvertib
         case .sequenceNotIncreasing: "sequence_not_increasing"
         case .spoolFull: "spool_full"
         case .spoolFailed: "spool_failed"
+        case .spoolDamaged: "spool_damaged"
         case .spoolBusy: "spool_busy"
         }
     }
@@ -93,6 +96,16 @@ package struct SpoolRead: Equatable, Sendable {
         self.after = after
         self.roomBytes = roomBytes
     }
+}
+
+/// How reading for a `SpoolRead` ended.
+package enum SpoolReadEnd: Equatable, Sendable {
+    /// Nothing was missing. With no frames: the spool has nothing there any more.
+    case whole
+    /// The rest could not be read now; it is asked for again.
+    case interrupted
+    /// Some of it was stepped over; `toTheEnd` when nothing readable followed.
+    case damaged(toTheEnd: Bool)
 }
 
 /// How one class stands.

@@ -188,16 +188,35 @@ struct OutboundQueue: Sendable {
         return lost
     }
 
+    /// The disk failed before it had these. Older frames are on it still, so the cursor stays. Answers how many are lost.
+    mutating func spoolLost(_ sequences: some Sequence<UInt64>) -> Int {
+        var lost = 0
+        for sequence in sequences {
+            if sequence > cursor {
+                lost += 1
+            } else if let index = entries.firstIndex(where: { $0.frame.sequence == sequence }) {
+                entries[index].isOnDisk = false
+            }
+        }
+        if lost > 0 { _ = drop(.spoolFailed, frames: lost) }
+        return lost
+    }
+
     mutating func wantsFromSpool() -> SpoolRead? {
         guard !isReading, confirmed > cursor, memoryBytes <= settings.memoryBytes / 2 else { return nil }
         isReading = true
         return SpoolRead(class: name, after: cursor, roomBytes: settings.memoryBytes - memoryBytes)
     }
 
-    /// The answer to `wantsFromSpool`. An empty one means that the spool has nothing there any more.
-    mutating func unspooled(_ frames: [DataFrame]) {
+    mutating func unspooled(_ frames: [DataFrame], _ end: SpoolReadEnd) -> Int {
         isReading = false
-        if frames.isEmpty { cursor = max(cursor, confirmed) }
+        var lost = 0
+        if case .damaged(let toTheEnd) = end {
+            let last = max(cursor, toTheEnd ? confirmed : 0, frames.last?.sequence ?? 0)
+            lost = Int(last - cursor) - frames.count { $0.sequence > cursor }
+            if lost > 0 { _ = drop(.spoolDamaged, frames: lost) }
+        }
+        if frames.isEmpty, end != .interrupted { cursor = max(cursor, confirmed) }
         for frame in frames where frame.sequence > cursor {
             guard frame.payload.count <= WireLimits.dataPayloadBytes else {
                 cursor = frame.sequence
@@ -206,5 +225,6 @@ struct OutboundQueue: Sendable {
             }
             append(Entry(frame: frame, isOnDisk: true))
         }
+        return lost
     }
 }

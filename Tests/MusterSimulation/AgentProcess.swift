@@ -196,8 +196,12 @@ final class AgentProcess {
         for drop in drops {
             guard let sequences = drop.sequences, !machine.isGone else { continue }
             world.mark(.spoolDropped)
-            let lost = outbound.spoolDropped(drop.class, sequences)
-            world.truth.dropped(agent, drop.class, sequences, counted: max(lost, drop.records))
+            let lost =
+                switch drop.reason {
+                case .budget: outbound.spoolDropped(drop.class, sequences)
+                case .disk: outbound.spoolLost(drop.class, sequences)
+                }
+            world.truth.dropped(agent, drop.class, sequences, counted: min(lost, drop.records))
         }
     }
 
@@ -205,8 +209,15 @@ final class AgentProcess {
         while let read = outbound.wantsFromSpool() {
             var frames: [DataFrame] = []
             var bytes = 0
+            var isExhausted = false
+            var end = SpoolReadEnd.whole
+            let before = spool.skipped(read.class)
             do throws(StoreError) {
-                while bytes < read.roomBytes, let record = try spool.next(read.class) {
+                while bytes < read.roomBytes {
+                    guard let record = try spool.next(read.class) else {
+                        isExhausted = true
+                        break
+                    }
                     guard record.id.sequence > read.after else { continue }
                     bytes += record.payload.count + WireLimits.queuedFrameOverheadBytes
                     frames.append(
@@ -216,8 +227,18 @@ final class AgentProcess {
                 }
             } catch {
                 world.note("spool not read", agent, 0)
+                end = .interrupted
             }
-            outbound.unspooled(read.class, frames)
+            if spool.skipped(read.class) != before { end = .damaged(toTheEnd: isExhausted) }
+            let lost = outbound.unspooled(read.class, frames, end)
+            if lost > 0, !machine.isGone {
+                world.mark(.spoolDamaged)
+                let edges = [read.after] + frames.map(\.sequence) + (isExhausted ? [UInt64.max] : [])
+                for (before, next) in zip(edges, edges.dropFirst()) where next - before > 1 {
+                    world.truth.dropped(agent, read.class, before + 1...next - 1, counted: 0)
+                }
+                world.truth.dropped(agent, read.class, 0...0, counted: lost)
+            }
             if frames.isEmpty { return }
             world.mark(.spoolReadBack)
         }

@@ -70,6 +70,7 @@ enum Mark: Int, CaseIterable {
     case spoolReadBack
     case spoolDropped
     case spoolFailed
+    case spoolDamaged
     case duplicateArrived
     case storeFailed
     /// A batch whose sync failed could not be cut off again, and came a second time.

@@ -18,6 +18,8 @@ import Testing
     }()
     /// A failure of each of so many seeds is shown; more would only be longer.
     static let shownFailures = 5
+    /// Frames that a run stores on average at least.
+    static let leastFrames = 30
 
     @Test func `every promise holds whatever goes wrong`() async {
         let tally = Tally()
@@ -31,8 +33,9 @@ import Testing
         for failure in tally.failures.prefix(Self.shownFailures) { Issue.record("\(failure)") }
         #expect(tally.failures.count == 0, "of \(Self.seeds.count) seeds")
         guard Self.seeds.count >= 1_000 else { return }
+        #expect(tally.storedFrames >= Self.seeds.count * Self.leastFrames, "the seeds prove less than they seem to")
         for mark in Mark.allCases {
-            #expect(tally.count(of: mark) > 0, "no run reached this: the seeds prove less than they seem to")
+            #expect(tally.count(of: mark) > 0, "no run reached \(mark): the seeds prove less than they seem to")
         }
     }
 
@@ -55,11 +58,14 @@ final class Tally: Sendable {
     private struct State {
         var failures: [BrokenPromise] = []
         var marks: [Mark: Int] = [:]
+        var storedFrames = 0
     }
 
     private let state = Mutex(State())
 
     var failures: [BrokenPromise] { state.withLock { $0.failures }.sorted { $0.seed < $1.seed } }
+
+    var storedFrames: Int { state.withLock { $0.storedFrames } }
 
     func count(of mark: Mark) -> Int { state.withLock { $0.marks[mark] ?? 0 } }
 
@@ -70,6 +76,9 @@ final class Tally: Sendable {
         } catch {
             state.withLock { $0.failures.append(error) }
         }
-        state.withLock { state in for mark in world.marks { state.marks[mark, default: 0] += 1 } }
+        state.withLock { state in
+            for mark in world.marks { state.marks[mark, default: 0] += 1 }
+            state.storedFrames += world.truth.storedFrames
+        }
     }
 }

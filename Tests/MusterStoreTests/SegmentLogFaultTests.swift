@@ -153,6 +153,20 @@ struct SegmentLogFaultTests {
         #expect(try Self.open(io).contents() == stored + [21])
     }
 
+    @Test func whatTheDiskGivesAtTheSecondTimeIsNotSteppedOver() throws {
+        let io = MemoryFileIO()
+        let log = try Self.open(io)
+        for sequence in 1...12 as ClosedRange<UInt64> { _ = try log.append([Sample.record(sequence)]) }
+        var reader = SegmentReader(log)
+        var seen: [UInt64] = []
+        for _ in 0..<12 {
+            io.inject(MemoryFileIO.Fault(at: io.operationCount + 1, operation: .read, effect: .fails(.inputOutput)))
+            if let record = try reader.next() { seen.append(record.id.sequence) }
+        }
+        #expect(seen == Array(1...12))
+        #expect(reader.skipped == SegmentReader.Skipped())
+    }
+
     @Test func aSegmentTheDiskWillNotReadIsSteppedOverAndKept() throws {
         let io = MemoryFileIO()
         let log = try Self.open(io)
@@ -161,10 +175,12 @@ struct SegmentLogFaultTests {
         #expect(try reader.next()?.id.sequence == 1)
         // The window holds the rest of the first segment; the next read is of the second.
         var seen: [UInt64] = [1]
-        io.inject(MemoryFileIO.Fault(at: io.operationCount + 1, operation: .read, effect: .fails(.inputOutput)))
-        io.inject(MemoryFileIO.Fault(at: io.operationCount + 2, operation: .read, effect: .fails(.inputOutput)))
+        for later in 1...4 {
+            io.inject(
+                MemoryFileIO.Fault(at: io.operationCount + later, operation: .read, effect: .fails(.inputOutput)))
+        }
         while let record = try reader.next() { seen.append(record.id.sequence) }
-        #expect(reader.skipped.segments.count == 1)
+        #expect(reader.skipped.segments.count == 1 && reader.skipped.unreadable == 1)
         #expect(seen.last == 12 && seen.count < 12)
         #expect(try log.contents() == Array(1...12))
     }

@@ -171,6 +171,44 @@ struct OutboundSpoolTests {
         #expect(outbound.wantsFromSpool() == nil)
     }
 
+    @Test func `what a damaged spool does not give back is counted`() throws {
+        var outbound = outbound(frames: 3)
+        outbound.spooled(.metrics, through: 10)
+        try up(&outbound)
+        #expect(outbound.wantsFromSpool()?.after == 0)
+        #expect(outbound.unspooled(.metrics, [frame(1), frame(4)], .damaged(toTheEnd: false)) == 2)
+        #expect(sent(&outbound) == [1, 4])
+        _ = try outbound.acknowledged(.metrics, sequence: 4)
+        #expect(outbound.wantsFromSpool()?.after == 4)
+        #expect(outbound.unspooled(.metrics, [frame(5)], .damaged(toTheEnd: true)) == 5)
+        #expect(outbound.state(.metrics).drops == [.spoolDamaged: 7])
+    }
+
+    @Test func `a spool that cannot be read now is read again`() throws {
+        var outbound = outbound(frames: 3)
+        outbound.spooled(.metrics, through: 10)
+        try up(&outbound)
+        #expect(outbound.wantsFromSpool()?.after == 0)
+        #expect(outbound.unspooled(.metrics, [], .interrupted) == 0)
+        #expect(outbound.wantsFromSpool()?.after == 0)
+        #expect(outbound.unspooled(.metrics, [frame(1)], .interrupted) == 0)
+        #expect(outbound.wantsFromSpool()?.after == 1)
+        #expect(outbound.state(.metrics).drops == [:])
+    }
+
+    @Test func `older frames are read back when the disk lost the newest`() throws {
+        var outbound = outbound(frames: 3)
+        for sequence: UInt64 in 1...6 {
+            _ = outbound.enqueue(frame(sequence), now: late)
+            outbound.spooled(.metrics, through: sequence)
+        }
+        #expect(outbound.spoolLost(.metrics, [6]) == 1)
+        #expect(outbound.state(.metrics).drops == [.spoolFailed: 1])
+        try up(&outbound)
+        let read = outbound.wantsFromSpool()
+        #expect(try #require(read).after < 5, "5 is on the disk still")
+    }
+
     @Test func `a damaged spool cannot bring in what no frame can carry`() throws {
         var outbound = outbound(frames: 3)
         outbound.spooled(.metrics, through: 10)
