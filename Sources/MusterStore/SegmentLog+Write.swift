@@ -138,7 +138,9 @@ extension SegmentLog {
                 index.segments.remove(at: place)
             }
         }
-        if !numbers.isEmpty { try io.syncDirectory(directory) }
+        // Where this fails the names may be back after a loss of power. What was removed is gone all the same: to throw
+        // would hide it from whoever counts.
+        if !removed.isEmpty { try? io.syncDirectory(directory) }
         return removed
     }
 

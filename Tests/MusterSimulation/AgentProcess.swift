@@ -92,6 +92,7 @@ final class AgentProcess {
     func started() {
         guard !machine.isGone else { return }
         world.truth.agentStarted(agent, boot.id)
+        if machine.diedInOperation { lookForRoomMade() }
         for step in unfinished {
             world.mark(.stepResumed)
             begin(step)
@@ -99,6 +100,15 @@ final class AgentProcess {
         unfinished = []
         dialAt = reconnect.started(now: now).at
         turnTail()
+    }
+
+    /// A process may have died between making room in the spool and counting what that cost.
+    private func lookForRoomMade() {
+        for name in TrafficClass.allCases {
+            guard let oldest = try? spool.next(name) else { continue }
+            spool.rewind(name)
+            world.truth.roomWasMade(agent, name, before: oldest.id.sequence)
+        }
     }
 
     /// By this host's clock.
@@ -178,6 +188,7 @@ final class AgentProcess {
             let id = FrameID(host: machine.host, boot: boot.id, class: name, sequence: frame.sequence)
             let outcome = spool.append(SegmentRecord(id: id, codec: frame.codec, received: now, payload: frame.payload))
             if outcome.isStored { last = frame.sequence } else { failed.append(frame) }
+            note(outcome.isStored ? "spilled" : "not spilled", name, frame.sequence)
             report(outcome.drops)
             if outcome.isStored, !machine.isGone { world.truth.spooled(agent, name, frame.sequence) }
         }
@@ -192,10 +203,15 @@ final class AgentProcess {
         if lost > 0 { world.truth.dropped(agent, name, newest...newest, counted: lost) }
     }
 
+    private func note(_ what: StaticString, _ name: TrafficClass, _ sequence: UInt64) {
+        if !machine.isGone { world.note(what, agent, name, sequence) }
+    }
+
     private func report(_ drops: [Spool.Drop]) {
         for drop in drops {
             guard let sequences = drop.sequences, !machine.isGone else { continue }
             world.mark(.spoolDropped)
+            note(drop.reason == .budget ? "spool made room up to" : "spool lost up to", drop.class, sequences.upperBound)
             let lost =
                 switch drop.reason {
                 case .budget: outbound.spoolDropped(drop.class, sequences)
@@ -230,6 +246,7 @@ final class AgentProcess {
                 end = .interrupted
             }
             if spool.skipped(read.class) != before { end = .damaged(toTheEnd: isExhausted) }
+            if let last = frames.last?.sequence { note("spool read up to", read.class, last) }
             let lost = outbound.unspooled(read.class, frames, end)
             if lost > 0, !machine.isGone {
                 world.mark(.spoolDamaged)

@@ -92,7 +92,7 @@ struct Trace {
         var name: UInt8? { number >> 32 == 0 ? nil : UInt8(truncatingIfNeeded: (number >> 32) - 1) }
     }
 
-    static let keptEntries = 80
+    static let keptEntries = 200
     private(set) var hash: UInt64 = 0xcbf2_9ce4_8422_2325
     private(set) var count = 0
     private var recent: [Entry] = []

@@ -82,7 +82,6 @@ enum Mark: Int, CaseIterable {
     case stepResumed
     case stepAnsweredFromMemory
     case olderTermRefused
-    case lateOutcome
     case coordinatorRestored
     case rolloutStoreRetried
     case linkSuperseded

@@ -129,6 +129,14 @@ struct Truth {
         return lost
     }
 
+    /// The spool begins at `first` after its process died in the middle of a file operation.
+    mutating func roomWasMade(_ agent: Int, _ name: TrafficClass, before first: UInt64) {
+        let gone = self[agent, name].appended.filter { $0 < first }
+        self[agent, name].lostInMemory.formUnion(gone)
+        self[agent, name].appended.subtract(gone)
+        self[agent, name].synced.subtract(gone)
+    }
+
     // MARK: The coordinator
 
     /// A record is on the disk, or a frame that is not kept was taken over.
