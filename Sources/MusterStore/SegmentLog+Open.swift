@@ -20,6 +20,9 @@ package struct SegmentRecovery: Equatable, Sendable {
 }
 
 extension SegmentLog {
+    /// Read and written at once when the last segment is made durable at start.
+    static let rewriteBytes = 1 << 20
+
     /// Opens the log in `directory`, which need not exist: it is made by the first append. Reads only the last segment
     /// and the first record of each other one, so the time does not depend on how much is stored. What the log then
     /// shows is durable. Throws `.newerFormat` when a newer Muster wrote it, with nothing changed.
@@ -128,6 +131,24 @@ extension SegmentLog {
         }
     }
 
+    /// After a failed sync the kernel takes the pages it could not write for clean: they can be read, and a later sync
+    /// succeeds without them. Only what is written again is tried again.
+    private static func writeAgain(_ file: OpenFile, _ io: any FileIO, to end: Int) throws(StoreError) {
+        var buffer = [UInt8](repeating: 0, count: min(end, rewriteBytes))
+        var offset = 0
+        while offset < end {
+            let count = try io.read(file, at: offset, count: min(buffer.count, end - offset), into: &buffer)
+            guard count > 0 else { return }
+            do throws(StoreError) {
+                try io.write(file, at: offset, Array(buffer.prefix(count)))
+            } catch  where error.cause == .diskFull {
+                // A file system that copies on write needs room even for this; a start must not.
+                return
+            }
+            offset += count
+        }
+    }
+
     /// Finds the end of the last intact record, cuts off what follows, and makes what is left durable: after a killed
     /// process the file may show records that were never synced, and whoever reads them will count on them.
     private static func recover(
@@ -145,6 +166,7 @@ extension SegmentLog {
         segment.end = scanner.intactEnd
         if report.trimmedBytes > 0 { try io.truncate(file, to: segment.end) }
         segment.diskBytes = segment.end
+        try writeAgain(file, io, to: segment.end)
         try io.syncData(file)
         writer.active = file
         writer.activeNumber = segment.number

@@ -63,6 +63,7 @@ extension SegmentLog {
         } catch {
             let disk = (try? io.size(file)) ?? writer.end
             index.withLock { index in index.segments[index.segments.count - 1].diskBytes = max(disk, writer.end) }
+            writer.uncut = Writer.Uncut(file: file, number: writer.activeNumber, end: writer.end)
             do throws(StoreError) {
                 try sync(&writer)
                 writer.active = nil
@@ -86,19 +87,23 @@ extension SegmentLog {
     /// After a failed sync: the segment keeps what was durable before and takes nothing more.
     private func giveUp(_ file: OpenFile, _ writer: inout Writer) {
         let durable = writer.durableEnd
-        let isCut: Bool
-        do throws(StoreError) {
-            try io.truncate(file, to: durable)
-            isCut = true
-        } catch {
-            isCut = false
-        }
-        index.withLock { index in
-            let last = index.segments.count - 1
-            index.segments[last].end = durable
-            if isCut { index.segments[last].diskBytes = durable }
-        }
+        index.withLock { $0.segments[$0.segments.count - 1].end = durable }
         writer.active = nil
+        writer.uncut = Writer.Uncut(file: file, number: writer.activeNumber, end: durable)
+        // The next append tries again and says what is wrong.
+        try? cut(&writer)
+    }
+
+    /// Cuts off what a segment that was given up shows beyond its durable records. Only the last segment may show such:
+    /// a restart makes what that one shows durable, and takes the others for durable as they are.
+    private func cut(_ writer: inout Writer) throws(StoreError) {
+        guard let uncut = writer.uncut else { return }
+        try io.truncate(uncut.file, to: uncut.end)
+        writer.uncut = nil
+        index.withLock { index in
+            guard let place = index.segments.firstIndex(where: { $0.number == uncut.number }) else { return }
+            index.segments[place].diskBytes = uncut.end
+        }
     }
 
     /// Ends the active segment; what it holds is durable afterwards, or the error is kept for the next `sync()` as
@@ -146,6 +151,7 @@ extension SegmentLog {
 
     /// A new segment exists, with its preamble and its name durable, before the first record goes into it.
     private func createSegment(_ writer: inout Writer) throws(StoreError) {
+        try cut(&writer)
         if !writer.directoryIsDurable {
             try io.makeDirectories(directory)
             writer.directoryIsDurable = true

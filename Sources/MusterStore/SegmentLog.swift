@@ -8,7 +8,7 @@ import Synchronization
 ///
 ///     created (preamble durable, name durable) -> active -> sealed -> removed
 ///     active -> suspect: a failed sync or a failed write that could not be undone; cut back to its durable length,
-///               sealed, never synced again
+///               sealed, never synced again; no other segment is begun before it is cut
 ///
 /// Memory is a few words per segment: at most `maxBytes / segmentBytes` of them, plus those of a batch being written.
 package final class SegmentLog: Sendable {
@@ -75,10 +75,18 @@ package final class SegmentLog: Sendable {
         var end = 0
         var durableEnd = 0
         var nextNumber: UInt64 = 1
+        /// A segment that was given up and could not be cut back; nothing is written before it is.
+        var uncut: Uncut?
         /// A sync that failed while the caller was not asking for one; the next `sync()` throws it.
         var failure: StoreError?
         /// Not merely there: its name is durable.
         var directoryIsDurable = false
+
+        struct Uncut: Sendable {
+            let file: OpenFile
+            let number: UInt64
+            let end: Int
+        }
     }
 
     package let directory: String

@@ -59,11 +59,11 @@ package struct SegmentReader: Sendable {
         while let (segment, hasLater) = log.segment(atOrAfter: position.segment) {
             do throws(StoreError) {
                 if let record = try next(in: segment) { return record }
-            } catch where error.cause == .inputOutput && failedAt != position {
+            } catch  where error.cause == .inputOutput && failedAt != position {
                 failedAt = position
                 scanner = nil
                 continue
-            } catch where error.cause == .inputOutput || error.cause == .notFound {
+            } catch  where error.cause == .inputOutput || error.cause == .notFound {
                 if log.segment(atOrAfter: segment.number)?.0.number == segment.number { note(error) }
                 scanner = nil
                 position = SegmentPosition(segment: segment.number, offset: segment.end)

@@ -93,6 +93,7 @@ final class AgentProcess {
         guard !machine.isGone else { return }
         world.truth.agentStarted(agent, boot.id)
         if machine.diedInOperation { lookForRoomMade() }
+        machine.diedInOperation = false
         for step in unfinished {
             world.mark(.stepResumed)
             begin(step)
@@ -211,7 +212,8 @@ final class AgentProcess {
         for drop in drops {
             guard let sequences = drop.sequences, !machine.isGone else { continue }
             world.mark(.spoolDropped)
-            note(drop.reason == .budget ? "spool made room up to" : "spool lost up to", drop.class, sequences.upperBound)
+            note(
+                drop.reason == .budget ? "spool made room up to" : "spool lost up to", drop.class, sequences.upperBound)
             let lost =
                 switch drop.reason {
                 case .budget: outbound.spoolDropped(drop.class, sequences)
@@ -249,7 +251,6 @@ final class AgentProcess {
             if let last = frames.last?.sequence { note("spool read up to", read.class, last) }
             let lost = outbound.unspooled(read.class, frames, end)
             if lost > 0, !machine.isGone {
-                world.mark(.spoolDamaged)
                 let edges = [read.after] + frames.map(\.sequence) + (isExhausted ? [UInt64.max] : [])
                 for (before, next) in zip(edges, edges.dropFirst()) where next - before > 1 {
                     world.truth.dropped(agent, read.class, before + 1...next - 1, counted: 0)

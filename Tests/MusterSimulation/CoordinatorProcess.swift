@@ -97,10 +97,7 @@ final class CoordinatorProcess {
             }
             let key = StreamKey(agent: agent, boot: record.id.boot)
             var durable = marks[key]?.durable ?? PerClass(repeating: 0)
-            guard record.id.sequence > durable[record.id.class] else {
-                machine.world.mark(.storedTwice)
-                return .next
-            }
+            guard record.id.sequence > durable[record.id.class] else { return .next }
             durable[record.id.class] = record.id.sequence
             marks[key] = ReceiveMarks(durable: durable)
             found.append((agent, record.id.class, record.id.sequence, record.payload))

@@ -70,11 +70,8 @@ enum Mark: Int, CaseIterable {
     case spoolReadBack
     case spoolDropped
     case spoolFailed
-    case spoolDamaged
     case duplicateArrived
     case storeFailed
-    /// A batch whose sync failed could not be cut off again, and came a second time.
-    case storedTwice
     case resentLogBlock
     case tailJournalRepaired
     case stepJournalRepaired

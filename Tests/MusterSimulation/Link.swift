@@ -38,7 +38,7 @@ class Machine {
     var life = 0
     /// The file operation behind which the process dies.
     var deathAt: Int?
-    /// The last process died in the middle of a file operation.
+    /// A process died in the middle of a file operation, and none has started since.
     var diedInOperation = false
     var pausedUntil = Instant.distantPast
     var scheduledWake: Instant?
@@ -54,7 +54,7 @@ class Machine {
     /// The disk after a kill (the page cache lives on) or after a loss of power.
     func died(losingPower: Bool, using generator: inout SplitMix64) {
         life += 1
-        diedInOperation = isGone
+        diedInOperation = diedInOperation || isGone
         deathAt = nil
         scheduledWake = nil
         pausedUntil = .distantPast

@@ -348,8 +348,8 @@ package final class RolloutDesk: Sendable {
 
     // MARK: Acting
 
-    /// Stores, then shows, then sends; whoever asked is answered after that. False when the desk stops before the effect
-    /// is stored; then nothing is shown or sent.
+    /// Stores, then shows, then sends; whoever asked is answered after that. False when the desk stops before the
+    /// effect is stored; then nothing is shown or sent.
     @discardableResult
     private func perform(_ effect: Rollout.Effect, _ rollout: Rollout) async -> Bool {
         if effect.isToBeStored {
