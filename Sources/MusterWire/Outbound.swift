@@ -119,8 +119,8 @@ package struct Outbound: Sendable {
         queues[name].spoolDropped(sequences)
     }
 
-    /// The disk failed before it had these, which are the newest of the spool. What is in memory stays there. Answers how
-    /// many are lost; they are counted.
+    /// The disk failed before it had these, which are the newest of the spool. What is in memory stays there. Answers
+    /// how many are lost; they are counted.
     package mutating func spoolLost(_ name: TrafficClass, _ sequences: some Sequence<UInt64>) -> Int {
         queues[name].spoolLost(sequences)
     }

@@ -188,7 +188,8 @@ struct OutboundQueue: Sendable {
         return lost
     }
 
-    /// The disk failed before it had these. Older frames are on it still, so the cursor stays. Answers how many are lost.
+    /// The disk failed before it had these. Older frames are on it still, so the cursor stays. Answers how many are
+    /// lost.
     mutating func spoolLost(_ sequences: some Sequence<UInt64>) -> Int {
         var lost = 0
         for sequence in sequences {
