@@ -27,7 +27,6 @@ final class FakeCoordinator: Sendable {
         /// Frames that came although they were durable already.
         var duplicates = 0
         var sessions: [Session] = []
-        var refusal: Refusal?
         var answer: (@Sendable (AgentMessage) -> CoordinatorMessage?)?
         var isSilent = false
     }

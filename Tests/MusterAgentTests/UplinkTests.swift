@@ -46,11 +46,12 @@ struct UplinkTests {
 
     /// Connects an uplink to a coordinator for the length of a test.
     private func connected(
-        _ uplink: Uplink, _ coordinator: FakeCoordinator, _ test: () async throws -> Void
+        _ uplink: Uplink, _ coordinator: FakeCoordinator, certificateFor name: HostID? = nil,
+        _ test: () async throws -> Void
     ) async throws {
         let key = try KeyPair.generate()
         let certificate = try coordinator.authority.issue(
-            to: key.publicKey, identity: PeerIdentity(agent: host), now: MachineClock.wall)
+            to: key.publicKey, identity: PeerIdentity(agent: name ?? host), now: MachineClock.wall)
         let context = try TLSContext.client(
             TLSCredentials(chain: [certificate], key: key), trust: .certificates([coordinator.authority.certificate]),
             expecting: .coordinator)
@@ -74,6 +75,20 @@ struct UplinkTests {
     private func payload(_ number: Int, bytes: Int = 64 << 10) -> [UInt8] {
         [UInt8(truncatingIfNeeded: number), UInt8(truncatingIfNeeded: number >> 8)]
             + [UInt8](repeating: 0x5A, count: bytes - 2)
+    }
+
+    @Test(.timeLimit(.minutes(2)))
+    func aCertificateOfAnotherHostIsRefusedAndTheLogSaysWhatToDo() async throws {
+        let coordinator = try await FakeCoordinator()
+        let process = try Process(self)
+        try await connected(process.uplink, coordinator, certificateFor: HostID("b")) {
+            try await eventually("the reason is in the log", within: .seconds(10)) {
+                log.text.contains("the certificate is for b, but hello says a; enrol this host again")
+            }
+        }
+        #expect(!process.uplink.isUp)
+        #expect(process.uplink.counters.connects == 0)
+        await coordinator.close()
     }
 
     @Test(.timeLimit(.minutes(2)))

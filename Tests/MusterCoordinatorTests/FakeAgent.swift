@@ -32,7 +32,7 @@ final class FakeAgent: Sendable {
     init(
         _ coordinator: RunningCoordinator, _ host: HostID, boot: BootID = BootID(high: 1, low: 2),
         nextSequences: PerClass<UInt64>? = nil, lifetime: Duration = CertificateAuthority.certificateLifetime,
-        credentials: TLSCredentials? = nil
+        credentials: TLSCredentials? = nil, claiming name: HostID? = nil
     ) async throws {
         let key = try KeyPair.generate()
         let own =
@@ -50,7 +50,7 @@ final class FakeAgent: Sendable {
             own, trust: .certificates([coordinator.authority.certificate]), expecting: .coordinator)
         connection = try await LinkDialer(context, group: MultiThreadedEventLoopGroup.singleton).dial(
             LinkAddress(host: "127.0.0.1", port: coordinator.link))
-        let hello = Hello(host: host, boot: boot, agentVersion: "test", nextSequences: nextSequences)
+        let hello = Hello(host: name ?? host, boot: boot, agentVersion: "test", nextSequences: nextSequences)
         try await connection.send(try Frame.hello(hello).encoded())
         let reader = Task { await self.read() }
         let heart = Task { await self.beat() }

@@ -173,6 +173,25 @@ struct LinkTests {
     }
 
     @Test(.timeLimit(.minutes(2)))
+    func anAgentThatSaysItIsAnotherHostIsRefusedAndThatHostIsUndisturbed() async throws {
+        try await RunningCoordinator.run(try Scratch("wrong-host")) { coordinator in
+            let good = try await FakeAgent(coordinator, host, boot: boot)
+            _ = try await good.welcome()
+            let liar = try await FakeAgent(coordinator, Thing.host("b"), claiming: host)
+            try await eventually("it is refused") { liar.isOver }
+            #expect(liar.refusal?.code == .wrongHost)
+            try await eventually("the reason is in the log") {
+                coordinator.logged.contains("the certificate is for b, but hello says \(host)")
+            }
+            try await good.deliver(snapshot(), 1)
+            #expect(!good.isOver)
+            #expect(try await coordinator.get("/v1/hosts")[0]?["state"]?.text == "alive")
+            #expect(try await coordinator.get("/v1/hosts")[1] == nil)
+            await good.close()
+        }
+    }
+
+    @Test(.timeLimit(.minutes(2)))
     func aCertificateThatEndsTakesItsConnectionAlong() async throws {
         try await RunningCoordinator.run(try Scratch("expiry")) { coordinator in
             let agent = try await FakeAgent(coordinator, host, boot: boot, lifetime: .seconds(3))
