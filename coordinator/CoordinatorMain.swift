@@ -14,4 +14,21 @@ struct Muster: AsyncParsableCommand {
             """,
         version: "0.1.0",
         subcommands: OperatorVerbs.all + [PKIVerb.self, ServeVerb.self])
+
+    /// A command line that makes no sense ends with 1 as every other error does; the numbers above 1 say how a rollout
+    /// stands.
+    static func main() async {
+        do {
+            var command = try parseAsRoot()
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            guard exitCode(for: error) == .validationFailure else { exit(withError: error) }
+            Output.error(fullMessage(for: error))
+            exit(withError: ExitCode(1))
+        }
+    }
 }

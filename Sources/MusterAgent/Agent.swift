@@ -30,7 +30,7 @@ package enum Agent {
     package static func run(_ options: AgentOptions, logger: Logger) async throws {
         let config = try configuration(options.configPath)
         let state = try AgentState(directory: config.stateDirectory)
-        let identity = try HostIdentity.load(config.stateDirectory, io: state.io)
+        var identity = try HostIdentity.load(config.stateDirectory, io: state.io)
         var generator = SecureRandom()
         var boot = try state.boot(using: &generator)
         while !Task.isCancelled {
@@ -47,6 +47,8 @@ package enum Agent {
                 metadata: ["boot": "\(boot.id)", "reason": "\(reason)"])
             boot = AgentState.Boot(id: BootID(using: &generator))
             try state.persist(boot)
+            // The certificate may have been renewed since, and the one from the start be over.
+            identity = try HostIdentity.load(config.stateDirectory, io: state.io)
         }
     }
 
@@ -89,13 +91,18 @@ private struct Lineage {
         let clock = MachineClock()
         let group = MultiThreadedEventLoopGroup.singleton
         let compressor = ZlibCompressor()
-        let (spool, _) = try Spool.open(
-            directory: config.stateDirectory + "/spool", io: state.io, settings: .init(maxBytes: config.spoolBytes))
-        let (logJournal, logRecords) = try Journal.open(path: config.stateDirectory + "/logs.journal", io: state.io)
+        let report = RecoveryReport(logger: logger)
+        let spoolPath = config.stateDirectory + "/spool"
+        let (spool, spooled) = try Spool.open(
+            directory: spoolPath, io: state.io, settings: .init(maxBytes: config.spoolBytes))
+        report.spool(spoolPath, spooled)
+        let logPath = config.stateDirectory + "/logs.journal"
+        let (logJournal, logRecords) = try Journal.open(path: logPath, io: state.io)
         if let aside = logRecords.quarantined {
             // Cursors are gone, so files are read again: under this boot their lines would count as known.
             throw LineageOver(reason: "the log journal was damaged and is kept as \(aside)")
         }
+        report.journal(logPath, logRecords, loss: "lines of files that are read again may arrive twice")
         let recovery = TailLedger.recovered(from: logRecords.records)
         uplink = try Uplink(
             identity.host, boot, store: state, spool: spool, logNumbersUsed: recovery.ledger.nextSequence - 1,
@@ -106,28 +113,39 @@ private struct Lineage {
             compressor: compressor, clock: clock, own: own)
         guard
             let tailer = LogTailer(
-                recovery: recovery, journal: LogJournal(journal: logJournal), sink: UplinkLogSink(uplink: uplink),
-                compressor: compressor, clock: { MachineClock.wall })
+                recovery: recovery,
+                journal: ReportedLogJournal(journal: LogJournal(journal: logJournal), logger: logger),
+                sink: UplinkLogSink(uplink: uplink), compressor: compressor, clock: { MachineClock.wall })
         else { throw AgentError("this process may open no more files", hint: "raise its limit of open files") }
         self.tailer = tailer
         own.reads { tailer.counters }
         let client = NIOHTTPClient(group: group)
         let docker = DockerAPI(client: client, endpoint: .unixSocket(path: config.docker.socket))
         let probe = NetworkProbe(client: client, group: group)
-        let address = config.advertiseAddress ?? "127.0.0.1"
+        let (configured, link) = (config.advertiseAddress, uplink)
+        // Before the first connection nobody is told, so any address will do.
+        let address: @Sendable () -> String = { configured ?? link.localAddress ?? "localhost" }
         reporter = HostReporter(
             .init(
                 host: identity.host, name: config.hostName ?? Agent.hostName, address: address, config: config,
                 uplink: uplink, tailer: tailer, metrics: metrics, own: own, probe: probe, docker: docker, clock: clock,
                 logger: logger))
-        let (stepJournal, stepRecords) = try Journal.open(path: config.stateDirectory + "/steps.journal", io: state.io)
+        let stepPath = config.stateDirectory + "/steps.journal"
+        let (stepJournal, stepRecords) = try Journal.open(path: stepPath, io: state.io)
+        report.journal(stepPath, stepRecords, loss: "rollout steps this host has executed may not be known any more")
         let executor = ContainerReplacement(
             api: docker, probe: probe, host: identity.host, advertisedAddress: address,
             settings: .init(selector: reporter.selector), now: { clock.now })
-        steps = try StepRunner(
-            host: identity.host, journal: stepJournal, records: stepRecords.records,
-            executor: config.mayReplaceContainers && config.docker.isEnabled ? executor : nil, uplink: uplink,
-            clock: clock, logger: logger)
+        do throws(StepRecordError) {
+            steps = try StepRunner(
+                host: identity.host, journal: stepJournal, recovery: stepRecords,
+                executor: config.mayReplaceContainers && config.docker.isEnabled ? executor : nil, uplink: uplink,
+                clock: clock, logger: logger)
+        } catch {
+            throw AgentError(
+                "\(stepPath) cannot be used: \(error)",
+                hint: "run the agent that wrote it; moved away, rollout steps this host has executed are forgotten")
+        }
         keeper = CertificateKeeper(identity, store: state, uplink: uplink, clock: clock, logger: logger)
         uplink.listens(Switchboard(lineage: self))
     }
@@ -165,9 +183,19 @@ private struct Lineage {
             loops.addTask { await nothing { await reporter.run() } }
             loops.addTask { await nothing { await steps.run() } }
             loops.addTask { await nothing { await keeper.run() } }
+            loops.addTask { await nothing { await givesBackCode() } }
             let reason = await loops.next() ?? nil
             loops.cancelAll()
             return Task.isCancelled ? nil : reason
+        }
+    }
+
+    /// First when the start is over, then to take back what a rare piece of work left behind.
+    private func givesBackCode() async {
+        var wait = Duration.seconds(10)
+        while (try? await Task.sleep(for: wait)) != nil {
+            ResidentCode.giveBack()
+            wait = .minutes(10)
         }
     }
 
@@ -184,7 +212,7 @@ private struct Switchboard: UplinkListener {
     func welcomed(_ welcome: Welcome) {
         lineage.tailer.welcomed(durable: welcome.durable[.logs])
         lineage.tailer.windowOpened()
-        lineage.reporter.resend()
+        lineage.reporter.connected()
         lineage.steps.connected()
     }
 

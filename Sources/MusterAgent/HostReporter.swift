@@ -17,7 +17,7 @@ final class HostReporter: Sendable {
     struct Parts: Sendable {
         var host: HostID
         var name: String
-        var address: String
+        var address: @Sendable () -> String
         var config: AgentConfig
         var uplink: Uplink
         var tailer: LogTailer
@@ -34,7 +34,11 @@ final class HostReporter: Sendable {
         var sequence: UInt64
         var hash: UInt64 = 0
         var sent: HostSnapshot?
+        /// The last snapshot was not taken.
+        var isRefused = false
         var problem: String?
+        /// Where instances were said to be reached.
+        var address: String?
     }
 
     private let parts: Parts
@@ -56,6 +60,17 @@ final class HostReporter: Sendable {
 
     /// Which snapshot the agent holds, for heartbeats.
     var held: (sequence: UInt64, hash: UInt64) { state.withLock { ($0.sequence, $0.hash) } }
+
+    /// A new connection may come from another address, where this host's instances are reached from now on.
+    func connected() {
+        let address = parts.address()
+        let (isNews, observation) = state.withLock { state in
+            defer { state.address = address }
+            return (state.address != address, state.observation)
+        }
+        if isNews { observed(observation) }
+        resend()
+    }
 
     /// Sends the snapshot again although nothing changed.
     func resend() {
@@ -88,7 +103,7 @@ final class HostReporter: Sendable {
         note(observation.problem)
         state.withLock { $0.observation = observation }
         let found = ContainerServices.discover(
-            containers: observation.containers, statics: statics, host: parts.host, advertisedAddress: parts.address)
+            containers: observation.containers, statics: statics, host: parts.host, advertisedAddress: parts.address())
         parts.own.labelComplaints(found.complaints.count)
         for complaint in found.complaints.prefix(16) {
             parts.logger.debug("service label ignored", metadata: ["reason": "\(complaint)"])
@@ -168,8 +183,22 @@ final class HostReporter: Sendable {
             try? await Task.sleep(for: Self.debounce)
             guard parts.uplink.isUp else { continue }
             guard let payload = nextPayload() else { continue }
-            parts.uplink.enqueue(.health, codec: 0, payload: payload)
+            note(isTaken: parts.uplink.enqueue(.health, codec: 0, payload: payload), bytes: payload.count)
         }
+    }
+
+    /// What was not taken was not sent: the coordinator sees another hash in the heartbeats and asks, and is sent the
+    /// next one. Said once, until one is taken again.
+    private func note(isTaken: Bool, bytes: Int) {
+        let isNews = state.withLock { state in
+            defer { state.isRefused = !isTaken }
+            if !isTaken { state.sent = nil }
+            return !isTaken && !state.isRefused
+        }
+        guard isNews else { return }
+        parts.logger.error(
+            "the coordinator does not learn what this host runs: the link does not take the snapshot",
+            metadata: ["bytes": "\(bytes)", "limit": "\(WireLimits.dataPayloadBytes)"])
     }
 
     /// Nil when the coordinator was sent the same already.

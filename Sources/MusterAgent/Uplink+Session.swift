@@ -83,6 +83,7 @@ extension Uplink {
             let effect = session.connected(now: clock.now)
             state.session = session
             state.connection = connection
+            state.localAddress = connection.localAddress ?? state.localAddress
             return effect
         }
         let ending = await withTaskGroup(of: Ending?.self) { group in

@@ -48,6 +48,8 @@ package final class Uplink: Sendable {
         var outbound: Outbound
         var session: AgentSession?
         var connection: LinkConnection?
+        /// Ours on the way to the coordinator; kept when the connection ends.
+        var localAddress: String?
         /// When this connection was welcomed.
         var welcomedAt: Instant?
         var isReplanned = false
@@ -95,6 +97,8 @@ package final class Uplink: Sendable {
 
     package var counters: Counters { state.withLock { $0.counters } }
     package var bootID: BootID { state.withLock { $0.boot.id } }
+    /// Our address on the way to the coordinator, nil before the first connection.
+    package var localAddress: String? { state.withLock { $0.localAddress } }
     package var isUp: Bool { state.withLock { $0.outbound.isUp } }
     package func lane(_ name: TrafficClass) -> LaneState { state.withLock { $0.outbound.state(name) } }
 

@@ -58,9 +58,9 @@ package struct Terminal: Sendable {
 }
 
 /// Standard output in whole lines.
-enum Output {
+package enum Output {
     static func line(_ text: String) { write(text + "\n", to: STDOUT_FILENO) }
-    static func error(_ text: String) { write(text + "\n", to: STDERR_FILENO) }
+    package static func error(_ text: String) { write(text + "\n", to: STDERR_FILENO) }
     static func errorText(_ text: String) { write(text, to: STDERR_FILENO) }
     static func raw(_ bytes: [UInt8]) { write(bytes, to: STDOUT_FILENO) }
 

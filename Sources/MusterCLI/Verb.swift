@@ -31,14 +31,24 @@ package struct Session {
             token: context.token)
     }
 
-    /// Asks, saying so on the terminal when it takes more than a second, and prints: the answer as it came with
-    /// `--json`, what `render` makes of it otherwise.
+    /// Asks and prints: the answer as it came with `--json`, what `render` makes of it otherwise.
     func show<Answer: Decodable & Sendable>(
         _ path: String, query: [(String, String?)] = [], _ type: Answer.Type = Answer.self,
         render: (Answer) -> [String]
     ) async throws {
-        let data = try await waiting("the coordinator's answer") { try await api.send("GET", path, query: query) }
+        let data = try await ask("GET", path, query: query)
         for line in try Self.lines(of: data, isJSON: isJSON, render) { Output.line(line) }
+    }
+
+    /// Sends a request, saying so on the terminal when the answer takes more than a second.
+    func ask(
+        _ method: String, _ path: String, query: [(String, String?)] = [], body: [UInt8] = [],
+        contentType: String = "application/json"
+    ) async throws -> Data {
+        let api = api
+        return try await waiting("the coordinator's answer") {
+            try await api.send(method, path, query: query, body: body, contentType: contentType)
+        }
     }
 
     /// What is printed of an answer: itself for programs, `render`'s lines for people.

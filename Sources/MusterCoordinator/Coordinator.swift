@@ -40,8 +40,10 @@ package enum Coordinator {
         try io.makeDirectories(config.dataDirectory)
         let lock = try DirectoryLock(directory: config.dataDirectory, io: io)
         defer { withExtendedLifetime(lock) {} }
+        // Before the store is made: a store without an authority would keep `muster pki init` from making one.
+        let certificates = try PKI.loadAuthority(config.dataDirectory)
         let store = try await SQLiteControlStore(path: config.dataDirectory + "/control.sqlite")
-        let authority = try await HostAuthority.open(try PKI.loadAuthority(config.dataDirectory), store: store)
+        let authority = try await HostAuthority.open(certificates, store: store)
         let ingest = try Ingest.open(
             Ingest.Settings(
                 directory: config.dataDirectory, metricRetention: config.metrics.retention,
@@ -72,6 +74,7 @@ package enum Coordinator {
                 loops.addTask { try await rollouts.run() }
                 loops.addTask { await tick(fleet, ingest, rollouts, clock, logger) }
                 loops.addTask { await keep(fleet, tokens, store, clock, logger) }
+                loops.addTask { await removeExpired(ingest, clock, logger) }
                 loops.addTask { await identity.renewing(logger) }
                 loops.addTask {
                     try await server.run(
@@ -166,6 +169,14 @@ package enum Coordinator {
                 ingest.metrics.expire(now: now)
             }
             try? await Task.sleep(for: pulse)
+        }
+    }
+
+    /// A loop of its own: the disk may be slow, and liveness must not wait for it.
+    private static func removeExpired(_ ingest: Ingest, _ clock: MachineClock, _ logger: Logger) async {
+        while !Task.isCancelled {
+            await ingest.removeExpired(now: clock.now, logger: logger)
+            try? await Task.sleep(for: housekeeping)
         }
     }
 

@@ -14,6 +14,8 @@ package final class LinkConnection: Sendable {
     package let certificate: Certificate
     /// Address and port in text.
     package let remoteAddress: String
+    /// Our own address on the way to the peer, without a port; nil when the system does not say.
+    package let localAddress: String?
     package let inbound: LinkInbound
 
     private let channel: any Channel
@@ -23,6 +25,7 @@ package final class LinkConnection: Sendable {
         peer: PeerIdentity, certificate: Certificate, remoteAddress: String, inbound: LinkInbound,
         channel: any Channel, queue: SendQueue
     ) {
+        localAddress = channel.localAddress?.ipAddress
         self.peer = peer
         self.certificate = certificate
         self.remoteAddress = remoteAddress

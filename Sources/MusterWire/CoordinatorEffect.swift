@@ -49,6 +49,13 @@ struct MessageWindow: Sendable {
         return .send(.message(id: lastID, payload: payload))
     }
 
+    /// The message was not written: its number is the next one's. Only the newest can be taken back, or there would be
+    /// a gap.
+    mutating func notWritten(_ id: UInt64) {
+        guard id == lastID, outstanding.remove(id) != nil else { return }
+        lastID &-= 1
+    }
+
     mutating func receipted(_ id: UInt64) throws(WireError) {
         guard outstanding.remove(id) != nil else { throw .receiptNotExpected(id: id) }
     }

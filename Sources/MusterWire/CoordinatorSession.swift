@@ -130,6 +130,13 @@ package struct CoordinatorSession: Sendable {
         return messages.send(payload)
     }
 
+    /// The frame that the last `send` gave out could not be written and never will be. The agent expects every number
+    /// once, so the next message gets this one's. Without a call of `send` in between.
+    package mutating func messageNotWritten(_ frame: Frame) {
+        guard case .message(let id, _) = frame else { return }
+        messages.notWritten(id)
+    }
+
     /// The wiring turns the peer away: revoked, superseded by a newer connection, overloaded and so on.
     package mutating func refuse(_ refusal: Refusal) -> CoordinatorEffect {
         guard !isClosed else { return CoordinatorEffect() }

@@ -13,17 +13,21 @@ extension Acceptance {
                 try await areKilled(fleet, docker)
                 try await areAwayWithTheirAgent(fleet, docker)
                 try await theCommandShowsTheRoute(fleet)
+                try await areReadUnderTheirNames(fleet)
                 try await wakeNobodyElse(fleet, docker)
+                try await failTheirCheck(fleet, docker)
             }
         }
 
+        /// The server itself prints nothing, so its shell does before it becomes the server.
         private func web(_ docker: DockerDaemon, _ agent: String, service: String = "web") async throws {
             try await docker.run(
                 "\(service)-\(agent)", "web:1",
                 labels: [
                     "fleet-agent": agent, "SERVICE_NAME": service, "SERVICE_CHECK_HTTP": "/",
                     "SERVICE_CHECK_INTERVAL": "500ms", "SERVICE_TAGS": "blue,http",
-                ])
+                ], options: ["--entrypoint", "/busybox"],
+                command: ["sh", "-c", "echo \(service) begins; exec /busybox httpd -f -p 8080 -h /www"])
         }
 
         private func appear(_ fleet: Fleet, _ docker: DockerDaemon) async throws {
@@ -103,6 +107,27 @@ extension Acceptance {
             let unknown = try await fleet.cli("route", "nobody")
             #expect(unknown.exitCode == 1)
             #expect(unknown.errors.contains("nobody") && unknown.errors.contains("Try:"))
+            // Above 1 the exit codes say how a rollout stands; a mistake on the command line is none of that.
+            let mistake = try await fleet.cli("logs", "{}", "--since", "soon")
+            #expect(mistake.exitCode == 1 && mistake.errors.contains("soon"), "\(mistake)")
+            let nothing = try await fleet.cli("route")
+            #expect(nothing.exitCode == 1 && !nothing.errors.isEmpty, "\(nothing)")
+        }
+
+        /// The lines of a container carry the labels by which people ask for them.
+        private func areReadUnderTheirNames(_ fleet: Fleet) async throws {
+            let lines = try await awaited("a line of every container is found", within: .seconds(15)) {
+                let found = try await fleet.cli("logs", "{service=\"web\"}", "--json").succeeded()
+                let lines = try found.output.split(separator: "\n").map {
+                    try JSONDecoder().decode(Shape.LogLine.self, from: Data($0.utf8))
+                }
+                return Set(lines.map(\.host)) == ["a", "b", "c"] ? lines : nil
+            }
+            for line in lines {
+                #expect(line.labels["host"] == line.host, "\(line)")
+                #expect(line.labels["container"] == "web-\(line.host)", "\(line)")
+                #expect(line.labels["service"] == "web" && line.line == "web begins", "\(line)")
+            }
         }
 
         /// Another service comes, so its watch ends; the one on web goes on to its full time.
@@ -122,6 +147,31 @@ extension Acceptance {
             #expect(changed.version > version)
             #expect(changed.ids == ["a:web-a:8080", "b:web-b:8080"])
             #expect(after < .seconds(5))
+        }
+
+        /// A container that goes on running is out of the route as well when its check says so.
+        private func failTheirCheck(_ fleet: Fleet, _ docker: DockerDaemon) async throws {
+            try await docker.docker(["start", "web-c"])
+            try await eventually("web-c is back", within: .seconds(3)) {
+                try await fleet.route("web")?.instances.count == 3
+            }
+            try await docker.docker(["exec", "web-b", "/busybox", "rm", "/www/index.html"])
+            // One failed check is enough, the next comes within its interval of 500 ms, and then there is a second.
+            let took = try await timed {
+                try await eventually("web-b is out of the route", within: .milliseconds(1_500)) {
+                    try await fleet.route("web")?.ids == ["a:web-a:8080", "c:web-c:8080"]
+                }
+            }
+            print("discovery: out of the route \(took) after its page was removed")
+            let excluded = try #require(try await fleet.route("web")?.excluded.first)
+            #expect(excluded.id == "b:web-b:8080")
+            #expect(excluded.reason.contains("status 404"), "\(excluded)")
+            let container = try #require(try await fleet.containers().first { $0.name == "web-b" })
+            #expect(container.state == "running")
+            try await docker.docker(["exec", "web-b", "/busybox", "sh", "-c", "echo one > /www/index.html"])
+            try await eventually("web-b is back", within: .seconds(3)) {
+                try await fleet.route("web")?.instances.count == 3
+            }
         }
 
         private func timedRoute(

@@ -12,11 +12,14 @@ extension Acceptance {
         private static let linesOfTheContainer = 26_000
         private static let linesOfAPage = 30_000
         private static let kills = 20
+        /// At least so many hit the coordinator, and so many an agent.
+        private static let killsOfEachSide = 3
 
         @Test(.timeLimit(.minutes(8)))
         func noLineIsLostOrDoubledThroughRotationAndTwentyKills() async throws {
             var random = SeededRandom.fromEnvironment()
             print("logs: MUSTER_SEED=\(random.seed)")
+            let victims = Self.victims(&random)
             let docker = try await DockerDaemon.shared()
             let setup = Fleet.Setup(
                 docker: docker,
@@ -35,13 +38,11 @@ extension Acceptance {
                 try await chatter(docker)
                 try await withThrowingTaskGroup(of: Void.self) { group in
                     for writer in writers { group.addTask { try await writer.write(progress) } }
-                    for number in 1...Self.kills {
-                        let level = number * Self.linesOfAFile * writers.count / (Self.kills + 1)
+                    for (number, victim) in victims.enumerated() {
+                        let level = (number + 1) * Self.linesOfAFile * writers.count / (Self.kills + 1)
                         try await eventually("\(level) lines are written", within: .seconds(60)) {
                             progress.lines >= level
                         }
-                        let victims = ["coordinator"] + Self.agents
-                        let victim = victims[Int.random(in: 0..<victims.count, using: &random)]
                         try fleet.crash(victim)
                         progress.killed(victim)
                     }
@@ -51,6 +52,17 @@ extension Acceptance {
                 print("logs: killed \(progress.victims.joined(separator: " "))")
                 try await everythingIsThere(fleet, docker)
             }
+        }
+
+        /// Whom to kill, in this order: any of them by chance, but no side so rarely that it is hardly tried.
+        private static func victims(_ random: inout SeededRandom) -> [String] {
+            let everyone = ["coordinator"] + agents
+            var victims = [String](repeating: "coordinator", count: killsOfEachSide)
+            while victims.count < kills {
+                let choice = victims.count < 2 * killsOfEachSide ? agents : everyone
+                victims.append(choice[Int.random(in: 0..<choice.count, using: &random)])
+            }
+            return victims.shuffled(using: &random)
         }
 
         /// A container whose log Docker rotates.

@@ -28,7 +28,7 @@ extension Acceptance {
         }
 
         /// A document on disk; waves of one host and then the rest.
-        private func document(_ fleet: Fleet, _ image: String) throws -> String {
+        private func document(_ fleet: Fleet, _ image: String, bake: String = "1s") throws -> String {
             try fleet.scratch.write(
                 """
                 kind: container
@@ -37,7 +37,7 @@ extension Acceptance {
                   select: {app: shop}
                   expect: {min: 3, max: 3}
                 image: \(image)
-                waves: [{hosts: 1, bake: 1s}, {percent: 100}]
+                waves: [{hosts: 1, bake: \(bake)}, {percent: 100}]
                 maxInFlight: 2
                 health: {healthyFor: 1s, deadline: 12s}
                 onFailure: rollback
@@ -108,6 +108,34 @@ extension Acceptance {
                 let watched = try await fleet.cli("rollout", "watch", undo.id, within: .seconds(120))
                 #expect(watched.exitCode == 0, "\(watched)")
                 try await settled(docker, on: "web:1")
+            }
+        }
+
+        @Test(.timeLimit(.minutes(4)))
+        func aPersonCanPauseResumeAbortAndUndo() async throws {
+            try await fleet("rollout-orders") { fleet, docker in
+                let id = try await start(fleet, try document(fleet, "web:2", bake: "20s"))
+                try await eventually("the first host is done", within: .seconds(20)) {
+                    try await rollout(fleet, id).hosts.contains { $0.state == "succeeded" }
+                }
+                _ = try await fleet.cli("rollout", "pause", id).succeeded()
+                let paused = try await fleet.cli("rollout", "status", id)
+                #expect(paused.exitCode == 5 && paused.output.contains("paused"), "\(paused)")
+                _ = try await fleet.cli("rollout", "resume", id).succeeded()
+                #expect(try await rollout(fleet, id).state == "running")
+                _ = try await fleet.cli("rollout", "abort", id).succeeded()
+                let aborted = try await fleet.cli("rollout", "status", id)
+                #expect(aborted.exitCode == 4 && aborted.output.contains("aborted"), "\(aborted)")
+                let images = try await docker.docker([
+                    "ps", "--filter", "label=app=shop", "--format", "{{.Image}}",
+                ]).split(separator: "\n").map(String.init).sorted()
+                #expect(images == ["web:1", "web:1", "web:2"], "an abort leaves everything as it is")
+                let undone = try await fleet.json(Shape.Started.self, "rollout", "undo", id)
+                let watched = try await fleet.cli("rollout", "watch", undone.id, within: .seconds(60))
+                #expect(watched.exitCode == 3, "\(watched)")
+                try await settled(docker, on: "web:1")
+                let late = try await fleet.cli("rollout", "pause", id)
+                #expect(late.exitCode == 1 && !late.errors.isEmpty)
             }
         }
 

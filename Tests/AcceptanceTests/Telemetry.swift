@@ -27,6 +27,23 @@ extension Acceptance {
                 })
         }
 
+        /// What every running agent measures of itself.
+        private static let agentNames = [
+            "muster_agent_tick_delay_seconds", "muster_agent_build_info", "muster_agent_cpu_seconds_total",
+            "muster_agent_resident_memory_bytes", "muster_agent_link_up", "muster_agent_link_connects_total",
+            "muster_agent_link_sent_bytes_total", "muster_agent_link_round_trip_seconds", "muster_agent_queue_bytes",
+            "muster_agent_queue_frames", "muster_agent_sent_frames_total", "muster_agent_spool_bytes",
+            "muster_agent_log_lines_total", "muster_agent_log_read_bytes_total", "muster_agent_log_blocks_total",
+            "muster_agent_log_files", "muster_agent_log_rotations_total", "muster_agent_log_truncations_total",
+            "muster_agent_log_gaps_total", "muster_agent_log_lost_lines_total", "muster_agent_log_polling",
+            "muster_agent_label_complaints", "muster_agent_collector_errors_total",
+            "muster_agent_collector_duration_seconds",
+        ]
+        /// They have a series for each reason, so they are not there before something was lost or went wrong.
+        private static let agentNamesAfterAnEvent: Set = [
+            "muster_agent_dropped_frames_total", "muster_agent_log_faults_total",
+        ]
+
         @Test(.timeLimit(.minutes(3)))
         func metricsAreAnsweredInPrometheussShapeAndSurviveAKill() async throws {
             try await Fleet.run("metrics", Self.setup()) { fleet in
@@ -35,14 +52,17 @@ extension Acceptance {
                     "node_disk_read_bytes_total",
                     "node_network_receive_bytes_total", "node_filefd_allocated", "node_sockstat_TCP_inuse",
                     "node_filesystem_size_bytes", "node_procs_running", "node_vmstat_pgfault",
-                    "muster_agent_resident_memory_bytes",
                 ]
-                for name in names {
+                for name in names + Self.agentNames {
                     try await eventually("\(name) is there", within: .seconds(25), every: .milliseconds(300)) {
                         let answer = try await fleet.ask(Shape.Query.self, "/v1/query?query=\(name)")
                         return answer.resultType == "vector" && !answer.result.isEmpty
                     }
                 }
+                let own = try await fleet.ask(
+                    Shape.Query.self, "/v1/query?query=%7B__name__%3D~%22muster_agent_.*%22%7D")
+                let unknown = Set(own.result.compactMap { $0.metric["__name__"] }).subtracting(Self.agentNames)
+                #expect(unknown.isSubset(of: Self.agentNamesAfterAnEvent), "\(unknown)")
                 let cpu = try await fleet.json(Shape.Query.self, "query", "node_cpu_seconds_total{mode=\"idle\"}")
                 #expect(cpu.result.count == ProcessInfo.processInfo.processorCount)
                 #expect(cpu.result.allSatisfy { $0.metric["__name__"] == "node_cpu_seconds_total" })
@@ -57,8 +77,17 @@ extension Acceptance {
                 #expect(try await fleet.cli("query", "node_load1").succeeded().output.contains("node_load1"))
                 let wrong = try await fleet.cli("query", "node_load1{")
                 #expect(wrong.exitCode == 1 && !wrong.errors.isEmpty)
+                try await coloursStayOutOfFiles(fleet)
                 try await survivesAKill(fleet)
             }
+        }
+
+        /// Not even where everything else asks for colours.
+        private func coloursStayOutOfFiles(_ fleet: Fleet) async throws {
+            var environment = fleet.environment(["TERM": "xterm-256color"])
+            environment["NO_COLOR"] = nil
+            let done = try await Finished.run(.init(Binaries.muster, ["hosts"], environment: environment)).succeeded()
+            #expect(done.output.contains("alive") && !done.output.contains("\u{1B}"), "\(done)")
         }
 
         /// What was answered before the kill is answered after it, point by point.

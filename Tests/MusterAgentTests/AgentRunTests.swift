@@ -44,6 +44,7 @@ struct AgentRunTests {
             docker: {enabled: false}
             metrics: {interval: 100ms}
             labels: {zone: a}
+            services: [{name: web, port: 8080}]
 
             """, to: "agent.yaml")
         let ended = Mutex<String?>(nil)
@@ -169,6 +170,41 @@ struct AgentRunTests {
         await coordinator.close()
     }
 
+    /// The certificate of the start may be over when a long-running agent begins a new boot.
+    @Test(.timeLimit(.minutes(2)))
+    func aNewBootShowsTheCertificateThatIsOnTheDiskByThen() async throws {
+        let coordinator = try await FakeCoordinator()
+        try giveIdentity(coordinator.authority)
+        try await running(coordinator.port) {
+            try await eventually("it says hello") { coordinator.hellos.count == 1 }
+            let old = try #require(coordinator.hellos.first?.boot)
+            try giveIdentity(coordinator.authority)
+            coordinator.knows(old, PerClass(control: 0, health: 0, metrics: 70_000, logs: 0))
+            coordinator.cutAll()
+            try await eventually("it says hello under a new boot", within: .seconds(40)) {
+                Set(coordinator.hellos.map(\.boot)).count == 2
+            }
+        }
+        let wanted = try Certificate.chain(pem: textOfFile(identityPath)).first
+        #expect(coordinator.certificates.last == wanted)
+        #expect(coordinator.certificates.first != wanted)
+        await coordinator.close()
+    }
+
+    @Test(.timeLimit(.minutes(2)))
+    func aStepJournalThatCannotBeReadIsNamedWithWhatFollows() async throws {
+        let coordinator = try await FakeCoordinator()
+        try giveIdentity(coordinator.authority)
+        let path = try scratch.write(String(repeating: "x", count: 300), to: "state/steps.journal")
+        try await running(coordinator.port) {
+            try await eventually("it says hello", within: .seconds(20)) { !coordinator.hellos.isEmpty }
+        }
+        #expect(log.text.contains("error a journal cannot be read and was set aside kept=\(path).damaged-"))
+        #expect(log.text.contains("rollout steps this host has executed may not be known any more path=\(path)"))
+        #expect(log.text.contains("warning rollout steps are refused for a while expiringUntil="))
+        await coordinator.close()
+    }
+
     @Test(.timeLimit(.minutes(2)))
     func aRestartGoesOnWithTheSameBootAndHigherNumbers() async throws {
         let coordinator = try await FakeCoordinator()
@@ -201,6 +237,13 @@ struct AgentRunTests {
             }
             #expect(snapshot.host == host && snapshot.labels["zone"] == "a")
             #expect(snapshot.boot == coordinator.hellos.first?.boot)
+            // Nobody configured an address: it is where the link comes from.
+            try await eventually("its service is reached where the link comes from") {
+                let frames = coordinator.received.filter { $0.frame.class == .health }.map(\.frame)
+                guard let last = frames.last, case .snapshot(let snapshot) = try AgentMessage.decode(last.payload)
+                else { return false }
+                return snapshot.instances.map(\.address) == ["127.0.0.1"]
+            }
             let before = coordinator.sequences(.health).count
             try await coordinator.say(.snapshotRequest)
             try await eventually("it is sent again") { coordinator.sequences(.health).count > before }

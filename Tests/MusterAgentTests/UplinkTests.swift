@@ -44,10 +44,10 @@ struct UplinkTests {
         }
     }
 
-    /// Connects an uplink to a coordinator for the length of a test.
+    /// Connects an uplink to a coordinator for the length of a test; the addresses in `first` are tried before it.
     private func connected(
         _ uplink: Uplink, _ coordinator: FakeCoordinator, certificateFor name: HostID? = nil,
-        _ test: () async throws -> Void
+        after first: [LinkAddress] = [], _ test: () async throws -> Void
     ) async throws {
         let key = try KeyPair.generate()
         let certificate = try coordinator.authority.issue(
@@ -55,8 +55,9 @@ struct UplinkTests {
         let context = try TLSContext.client(
             TLSCredentials(chain: [certificate], key: key), trust: .certificates([coordinator.authority.certificate]),
             expecting: .coordinator)
+        let addresses = first + [coordinator.address]
         let running = Task {
-            await uplink.run(addresses: [coordinator.address]) {
+            await uplink.run(addresses: addresses) {
                 LinkDialer(context, group: MultiThreadedEventLoopGroup.singleton)
             }
         }
@@ -88,6 +89,19 @@ struct UplinkTests {
         }
         #expect(!process.uplink.isUp)
         #expect(process.uplink.counters.connects == 0)
+        await coordinator.close()
+    }
+
+    @Test(.timeLimit(.minutes(2)))
+    func whereNobodyListensTheNextAddressIsTried() async throws {
+        let coordinator = try await FakeCoordinator()
+        let process = try Process(self)
+        let closed = LinkAddress(host: "127.0.0.1", port: try Ports.free())
+        try await connected(process.uplink, coordinator, after: [closed]) {
+            try await eventually("it is welcomed") { process.uplink.isUp }
+        }
+        #expect(log.text.contains("coordinator=\(closed)"))
+        #expect(coordinator.hellos.count == 1)
         await coordinator.close()
     }
 

@@ -13,6 +13,41 @@ import NIOPosix
 import Synchronization
 import Testing
 
+/// A store that says of some keys, while it is told to, that their values are too large for ever.
+private final class NarrowStore: ControlStore {
+    private let store: SQLiteControlStore
+    private let narrow = Mutex<String?>(nil)
+
+    init(_ store: SQLiteControlStore) { self.store = store }
+
+    /// Keys with this prefix from now on; none for nil.
+    func refuse(_ prefix: String?) { narrow.withLock { $0 = prefix } }
+
+    func transaction(
+        _ preconditions: [ControlPrecondition], _ changes: [ControlChange]
+    ) async throws(ControlStoreError) -> UInt64 {
+        let prefix = narrow.withLock { $0 }
+        for change in changes {
+            guard case .put(let key, let value, _) = change, let prefix, key.hasPrefix(prefix) else { continue }
+            throw .tooLarge("\(value.count) bytes for '\(key)'", limit: 1)
+        }
+        return try await store.transaction(preconditions, changes)
+    }
+
+    func revision() async throws(ControlStoreError) -> UInt64 { try await store.revision() }
+    func get(_ key: String) async throws(ControlStoreError) -> ControlEntry? { try await store.get(key) }
+    func list(prefix: String) async throws(ControlStoreError) -> ControlListing { try await store.list(prefix: prefix) }
+    func compact(through revision: UInt64) async throws(ControlStoreError) {
+        try await store.compact(through: revision)
+    }
+    func expire(now: Instant) async throws(ControlStoreError) -> [String] { try await store.expire(now: now) }
+    func watch(
+        prefix: String, after revision: UInt64
+    ) async throws(ControlStoreError) -> AsyncThrowingStream<ControlRevision, any Error> {
+        try await store.watch(prefix: prefix, after: revision)
+    }
+}
+
 /// The loop that owns the rollouts, with a fleet that is made up.
 @Suite(.serialized)
 struct RolloutDeskTests {
@@ -198,6 +233,46 @@ struct RolloutDeskTests {
     }
 }
 
+/// What the store will never take.
+extension RolloutDeskTests {
+    @Test(.timeLimit(.minutes(1)))
+    func whatIsTooLargeForTheStoreDidNotHappenAndHoldsUpNobody() async throws {
+        let inner = try await SQLiteControlStore(path: scratch("db"))
+        let store = NarrowStore(inner)
+        let desk = RolloutDesk(fleet: fleet, store: store, clock: clock, logger: LogRecord().logger("test"))
+        let sent = Mutex<[RolloutStep]>([])
+        desk.sends { step in
+            sent.withLock { $0.append(step) }
+            return true
+        }
+        let running = Task { try await desk.run() }
+        defer { running.cancel() }
+        let image = "web:" + String(repeating: "x", count: RolloutDesk.startBytesMax)
+        let large = RolloutSpec(name: spec.name, select: spec.select, image: image, health: spec.health)
+        let tooLarge = try await #require(throws: APIError.self) { _ = try await desk.run(large) }
+        #expect(tooLarge.status == 409 && tooLarge.message.contains("\(RolloutDesk.startBytesMax)"))
+        store.refuse("rollout/")
+        let refusal = try await #require(throws: APIError.self) { _ = try await desk.run(spec) }
+        #expect(refusal.status == 409 && refusal.message.contains("cannot be stored"))
+        #expect(desk.all.isEmpty)
+        #expect(sent.withLock { $0.isEmpty })
+        store.refuse(nil)
+        let id = try await desk.run(spec)
+        let step = try await awaited("the step is sent") { sent.withLock { $0.first } }
+        store.refuse("rollout/")
+        #expect(await desk.reported(step.key, .accepted, by: host) == false)
+        #expect(desk.rollout(id)?.hostState(of: host) == .offered)
+        await #expect(throws: APIError.self) { _ = try await desk.order(id, .pause, by: "anna") }
+        #expect(desk.rollout(id)?.state == .running)
+        store.refuse(nil)
+        #expect(await desk.reported(step.key, .accepted, by: host))
+        #expect(desk.rollout(id)?.hostState(of: host) == .running)
+        running.cancel()
+        try await running.value
+        try inner.close()
+    }
+}
+
 /// The loop that owns the alerts, with rules over values that are made up.
 @Suite(.serialized)
 struct AlertDeskTests {
@@ -231,8 +306,13 @@ struct AlertDeskTests {
         return metrics
     }
 
-    private func desk(load: Double, _ test: (AlertDesk) async throws -> Void) async throws {
-        let store = try await SQLiteControlStore(path: scratch("db"))
+    /// `refusing`: keys with this prefix are never stored.
+    private func desk(
+        load: Double, refusing prefix: String? = nil, _ test: (AlertDesk) async throws -> Void
+    ) async throws {
+        let inner = try await SQLiteControlStore(path: scratch("db"))
+        let store = NarrowStore(inner)
+        store.refuse(prefix)
         let config = AlertingConfig(
             route: AlertRoute(receiver: "nobody", groupWait: .zero),
             receivers: [AlertReceiver(name: "nobody", levels: [])])
@@ -250,7 +330,7 @@ struct AlertDeskTests {
         }
         running.cancel()
         try await running.value
-        try store.close()
+        try inner.close()
     }
 
     private func firing(_ desk: AlertDesk) async throws -> AlertListing {
@@ -287,6 +367,20 @@ struct AlertDeskTests {
                 desk.alerts.first { $0.state == "pending" }
             }
             #expect(old.contains { $0.fingerprint == pending.fingerprint && $0.activeAt == pending.activeAt })
+        }
+    }
+
+    /// An outage that is too large to be written down is the last thing to be silent about.
+    @Test(.timeLimit(.minutes(1)))
+    func alertsThatAreTooLargeForTheStoreFireAllTheSame() async throws {
+        try await desk(load: 8, refusing: "alert-") { desk in
+            let alert = try await firing(desk)
+            let fingerprint = try #require(Fingerprint(alert.fingerprint))
+            let refusal = try await #require(throws: APIError.self) {
+                try await desk.acknowledge(fingerprint, by: "anna")
+            }
+            #expect(refusal.status == 409 && refusal.message.contains("cannot be stored"))
+            #expect(desk.alerts.allSatisfy { $0.escalation.acknowledgedBy == nil })
         }
     }
 

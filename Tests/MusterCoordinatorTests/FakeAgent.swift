@@ -131,6 +131,9 @@ final class FakeAgent: Sendable {
         try await connection.send(try Frame.data(frame).encoded())
     }
 
+    /// Sends bytes as they are, whether they are a frame or not.
+    func send(raw bytes: [UInt8]) async throws { try await connection.send(bytes) }
+
     /// Sends and waits until it is durable.
     func deliver(_ name: TrafficClass, _ sequence: UInt64, codec: UInt8 = 0, _ payload: [UInt8]) async throws {
         try await send(name, sequence, codec: codec, payload)

@@ -306,6 +306,35 @@ struct PKITests {
         #expect(textOfFile(scratch("data/pki/ca.key")) + textOfFile(scratch("data/context.json")) == before)
     }
 
+    /// Whoever lost one file must not lose the key by asking for help.
+    @Test(arguments: ["pki/ca.crt", "pki/ca.key", "pki"])
+    func whatIsLeftOfAnAuthorityIsNeverReplaced(lost: String) async throws {
+        let scratch = try Scratch("pki")
+        let request = PKI.Request(dataDirectory: scratch("data"), link: "127.0.0.1:0", api: "127.0.0.1:0")
+        let made = try await PKI.initialize(request)
+        try FileManager.default.removeItem(atPath: scratch("data/\(lost)"))
+        let left = textOfFile(scratch("data/pki/ca.key"))
+        await #expect {
+            _ = try await PKI.initialize(request)
+        } throws: { ($0 as? CoordinatorError)?.hint.contains("from a backup") == true }
+        #expect(textOfFile(scratch("data/pki/ca.key")) == left)
+        await #expect {
+            try await Coordinator.run(
+                CoordinatorOptions(configPath: made.configPath), logger: LogRecord().logger("test"))
+        } throws: { ($0 as? CoordinatorError)?.hint.contains("from a backup") == true }
+    }
+
+    @Test
+    func anAuthorityThatCannotBeSeenIsNotMissing() async throws {
+        let scratch = try Scratch("pki")
+        _ = try scratch.folder("data")
+        try scratch.write("not a folder", to: "data/pki")
+        await #expect {
+            _ = try await PKI.initialize(
+                PKI.Request(dataDirectory: scratch("data"), link: "127.0.0.1:0", api: "127.0.0.1:0"))
+        } throws: { ($0 as? CoordinatorError)?.message.contains("cannot see what is in") == true }
+    }
+
     @Test
     func aConfigurationThatIsThereIsKept() async throws {
         let scratch = try Scratch("pki")

@@ -28,13 +28,14 @@ struct IngestTests {
 
     /// As a session does it: the marks decide, then it is stored. Nil for a duplicate.
     private func receive(
-        _ ingest: Ingest, _ name: TrafficClass, _ sequence: UInt64, _ payload: [UInt8]
+        _ ingest: Ingest, _ name: TrafficClass, _ sequence: UInt64, _ payload: [UInt8], at: Instant? = nil
     ) async throws -> Ingest.Stored? {
         guard ingest.marks.with(key, { $0.received(name, sequence: sequence) }) == .new else { return nil }
         let outcome = Mutex<Ingest.Stored?>(nil)
         let frame = DataFrame(class: name, sequence: sequence, codec: 1, payload: payload)
         #expect(
-            ingest.frameReceived(frame, of: key, now: now) { stored in outcome.withLock { $0 = stored } } != .refused)
+            ingest.frameReceived(frame, of: key, now: at ?? now) { stored in outcome.withLock { $0 = stored } }
+                != .refused)
         return try await awaited("\(name) \(sequence) is stored") { outcome.withLock { $0 } }
     }
 
@@ -49,7 +50,8 @@ struct IngestTests {
     }
 
     private func lines(_ ingest: Ingest) async throws -> [String] {
-        try await ingest.logs.search(LogQuestion(direction: .forward)).map { String(decoding: $0.line, as: UTF8.self) }
+        try await ingest.logs.search(LogQuestion(direction: .forward)).entries
+            .map { String(decoding: $0.line, as: UTF8.self) }
     }
 
     @Test
@@ -146,6 +148,42 @@ struct IngestTests {
         #expect(try await lines(ingest) == ["true"])
         #expect(ingest.logs.unreadable == 2)
         #expect(durable(ingest, .logs) == 3)
+        await ingest.close()
+    }
+
+    @Test
+    func whatIsOlderThanItsRetentionLeavesTheDiskAndTheIndex() async throws {
+        let ingest = try open(logBytes: 64 << 10)
+        let received: [(sequence: UInt64, at: Instant)] = [(1, now - .hours(30)), (2, now - .hours(25)), (3, now)]
+        for (sequence, at) in received {
+            // Random bytes do not become small: each block has a segment to itself.
+            let line = (0..<12_000).map { _ in UInt8.random(in: 0x21...0x7E) }
+            let block = Thing.logBlock([line], labels: ["host": "a"])
+            _ = try await receive(ingest, .logs, sequence, block, at: at)
+        }
+        #expect(ingest.logs.blockCount == 3)
+        await ingest.removeExpired(now: now, logger: LogRecord().logger("test"))
+        // The second began before the limit; that it ended before it as well, only its follower's age could say.
+        #expect(ingest.logs.blockCount == 2)
+        #expect(try await lines(ingest).count == 2)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: scratch("data") + "/logs").count == 2)
+        #expect(durable(ingest, .logs) == 3)
+        await ingest.close()
+    }
+
+    @Test
+    func aSearchSaysHowMuchItCouldNotRead() async throws {
+        let ingest = try open()
+        _ = try await receive(ingest, .logs, 1, Thing.logBlock(["one"], host: "a"))
+        let folder = scratch("data") + "/logs"
+        let name = try #require(try FileManager.default.contentsOfDirectory(atPath: folder).first)
+        var bytes = try #require(FileManager.default.contents(atPath: "\(folder)/\(name)"))
+        bytes[bytes.count - 1] ^= 0xFF
+        try bytes.write(to: URL(fileURLWithPath: "\(folder)/\(name)"))
+        let found = try await ingest.logs.search(LogQuestion(direction: .forward))
+        #expect(found.entries.isEmpty)
+        #expect(found.unreadableBlocks == 1)
+        #expect(found.firstReason.contains(name))
         await ingest.close()
     }
 

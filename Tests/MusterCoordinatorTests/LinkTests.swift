@@ -98,8 +98,8 @@ struct LinkTests {
                 let response = try await coordinator.ask("GET", path, token: coordinator.token)
                 let body = String(decoding: response.body, as: UTF8.self)
                 #expect(response.status == 400, "\(path): \(body)")
-                _ = text
-                #expect(try JSON(response.body)["error"]?["message"]?.text?.isEmpty == false)
+                let message = try JSON(response.body)["error"]?["message"]?.text ?? ""
+                #expect(message.contains(text), "\(path): \(body)")
             }
             for path in ["/v1/route/nobody", "/v1/rollouts/r-20260101-0001"] {
                 #expect(try await coordinator.ask("GET", path, token: coordinator.token).status == 404)
@@ -187,6 +187,35 @@ struct LinkTests {
             #expect(!good.isOver)
             #expect(try await coordinator.get("/v1/hosts")[0]?["state"]?.text == "alive")
             #expect(try await coordinator.get("/v1/hosts")[1] == nil)
+            await good.close()
+        }
+    }
+
+    @Test(.timeLimit(.minutes(2)))
+    func bytesThatAreNoFrameEndTheirLinkAlone() async throws {
+        let damages: [(bytes: [UInt8], reason: String)] = [
+            ([0xFF, 0xFF, 0xFF, 0xFF], "says it has 4294967299 bytes, the limit is \(Limits.frameBytes)"),
+            ([0, 0, 0, 0], "is empty"), ([1, 0, 0, 0, 0xEE], "is of the unknown kind 238"),
+        ]
+        try await RunningCoordinator.run(try Scratch("no-frame")) { coordinator in
+            let good = try await FakeAgent(coordinator, host, boot: boot)
+            _ = try await good.welcome()
+            for (number, damage) in damages.enumerated() {
+                let bad = try await FakeAgent(coordinator, Thing.host("b"))
+                _ = try await bad.welcome()
+                try await bad.send(raw: damage.bytes)
+                try await eventually("it is cut off") { bad.isOver }
+                #expect(bad.refusal?.code == .badFrame)
+                try await eventually("the reason is in the log") {
+                    coordinator.logged.split(separator: "\n").contains {
+                        $0.contains("link closed host=b ") && $0.contains(damage.reason)
+                    }
+                }
+                let sequence = UInt64(number) + 1
+                try await good.deliver(snapshot(sequence), sequence)
+            }
+            #expect(!good.isOver)
+            #expect(try await coordinator.get("/v1/hosts")[0]?["state"]?.text == "alive")
             await good.close()
         }
     }

@@ -114,6 +114,11 @@ struct GroupCommitTests {
         #expect(commit.commits == 3)
     }
 
+    @Test func nobodyCanAskForALongerWaitThanTheLimit() {
+        #expect(GroupCommit.Settings(gather: .seconds(1)).gather == Limits.groupCommitDelay)
+        #expect(Limits.groupCommitDelay == .milliseconds(20))
+    }
+
     @Test func theQueueIsBoundedAndTellsWhenToStopAndWhenToGoOn() async throws {
         let io = GatedFileIO(memory)
         let relieved = Mutex(0)

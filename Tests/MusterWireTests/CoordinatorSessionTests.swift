@@ -264,6 +264,23 @@ struct CoordinatorSessionTests {
         }
     }
 
+    @Test func `a message that was not written leaves its number to the next one`() throws {
+        var session = try made(.established)
+        var marks = ReceiveMarks()
+        _ = session.send([1])
+        guard case .send(let frame) = session.send([2]) else {
+            Issue.record("the message was not sent")
+            return
+        }
+        session.messageNotWritten(frame)
+        #expect(session.messagesOutstanding == 1)
+        #expect(session.send([3]) == .send(.message(id: 2, payload: [3])))
+        // What is not the newest stays: a number taken from the middle would be a gap.
+        session.messageNotWritten(.message(id: 1, payload: [1]))
+        #expect(session.messagesOutstanding == 2)
+        #expect(try session.received(.messageReceipt(id: 1), marks: &marks, now: t0) == CoordinatorEffect(receipt: 1))
+    }
+
     @Test func `a message that fits no frame is not sent`() throws {
         var session = try made(.established)
         let payload = [UInt8](repeating: 0, count: WireLimits.messagePayloadBytes)

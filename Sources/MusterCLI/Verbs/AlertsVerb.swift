@@ -71,7 +71,7 @@ package struct AlertsVerb: AsyncParsableCommand {
                 let session = try Session(options)
                 let who = by ?? ProcessInfo.processInfo.environment["USER"] ?? "operator"
                 let path = "/v1/alerts/\(APIClient.encoded(fingerprint))/acknowledge"
-                let data = try await session.api.send(
+                let data = try await session.ask(
                     "POST", path, body: Array(try JSONEncoder().encode(Request(by: who))))
                 let answer: Answer = try APIClient.decode(data)
                 Output.line(

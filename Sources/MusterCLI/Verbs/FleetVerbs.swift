@@ -125,7 +125,7 @@ package struct HostsVerb: AsyncParsableCommand {
         func run() async throws {
             try await reporting {
                 let session = try Session(options)
-                let data = try await session.api.send("POST", "/v1/hosts/\(APIClient.encoded(id))/revoke")
+                let data = try await session.ask("POST", "/v1/hosts/\(APIClient.encoded(id))/revoke")
                 Output.line(
                     session.isJSON
                         ? String(decoding: data, as: UTF8.self)

@@ -89,7 +89,7 @@ package struct RolloutVerb: AsyncParsableCommand {
     static func watch(_ id: String, _ session: Session) async throws {
         var last: Data?
         while true {
-            let data = try await session.api.send("GET", "/v1/rollouts/\(APIClient.encoded(id))")
+            let data = try await session.ask("GET", "/v1/rollouts/\(APIClient.encoded(id))")
             let status: StatusAnswer = try APIClient.decode(data)
             if data != last {
                 if session.isJSON {
@@ -117,7 +117,7 @@ package struct RolloutVerb: AsyncParsableCommand {
         func run() async throws {
             try await reporting {
                 let session = try Session(options)
-                let data = try await session.api.send(
+                let data = try await session.ask(
                     "POST", "/v1/rollouts/plan", query: [("file", file)], body: try RolloutVerb.document(file),
                     contentType: "application/yaml")
                 let plan: PlanAnswer = try APIClient.decode(data)
@@ -154,7 +154,7 @@ package struct RolloutVerb: AsyncParsableCommand {
         func run() async throws {
             try await reporting {
                 let session = try Session(options)
-                let data = try await session.api.send(
+                let data = try await session.ask(
                     "POST", "/v1/rollouts", query: [("file", file)], body: try RolloutVerb.document(file),
                     contentType: "application/yaml")
                 let started: Started = try APIClient.decode(data)
@@ -177,7 +177,7 @@ package struct RolloutVerb: AsyncParsableCommand {
         func run() async throws {
             try await reporting {
                 let session = try Session(options)
-                let data = try await session.api.send("GET", "/v1/rollouts/\(APIClient.encoded(id))")
+                let data = try await session.ask("GET", "/v1/rollouts/\(APIClient.encoded(id))")
                 let status: StatusAnswer = try APIClient.decode(data)
                 if session.isJSON {
                     Output.line(String(decoding: data, as: UTF8.self))
@@ -245,7 +245,7 @@ extension RolloutOrder {
     func run() async throws {
         try await reporting {
             let session = try Session(options)
-            let data = try await session.api.send("POST", "/v1/rollouts/\(APIClient.encoded(id))/\(Self.word)")
+            let data = try await session.ask("POST", "/v1/rollouts/\(APIClient.encoded(id))/\(Self.word)")
             guard !session.isJSON else { return Output.line(String(decoding: data, as: UTF8.self)) }
             if let status = try? JSONDecoder().decode(RolloutVerb.StatusAnswer.self, from: data) {
                 for line in RolloutVerb.lines(status, session.terminal) { Output.line(line) }

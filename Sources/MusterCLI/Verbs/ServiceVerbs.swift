@@ -82,7 +82,7 @@ package struct RouteVerb: AsyncParsableCommand {
             }
             var version: UInt64?
             while true {
-                let data = try await session.api.send(
+                let data = try await session.ask(
                     "GET", path, query: [("version", version.map(String.init)), ("wait", version == nil ? nil : "20s")])
                 let route: Route = try APIClient.decode(data)
                 guard route.version != version else { continue }

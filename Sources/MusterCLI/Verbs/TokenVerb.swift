@@ -54,7 +54,7 @@ package struct TokenVerb: AsyncParsableCommand {
                 let session = try Session(options)
                 let request = Request(
                     kind: host == nil ? "api" : "join", host: host, name: name, role: role, ttl: ttl?.shortText)
-                let data = try await session.api.send(
+                let data = try await session.ask(
                     "POST", "/v1/tokens", body: Array(try JSONEncoder().encode(request)))
                 guard !session.isJSON else { return Output.line(String(decoding: data, as: UTF8.self)) }
                 let answer: Answer = try APIClient.decode(data)
@@ -107,7 +107,7 @@ package struct TokenVerb: AsyncParsableCommand {
         func run() async throws {
             try await reporting {
                 let session = try Session(options)
-                let data = try await session.api.send("POST", "/v1/tokens/\(APIClient.encoded(id))/revoke")
+                let data = try await session.ask("POST", "/v1/tokens/\(APIClient.encoded(id))/revoke")
                 Output.line(session.isJSON ? String(decoding: data, as: UTF8.self) : "\(id) is revoked.")
             }
         }

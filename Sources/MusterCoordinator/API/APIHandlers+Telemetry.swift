@@ -1,4 +1,5 @@
 package import Foundation
+import Logging
 package import MusterLogs
 import MusterModel
 import MusterPattern
@@ -67,7 +68,15 @@ extension APIHandlers {
             throw APIError(503, "overloaded", "\(LogStore.followersMax) others follow logs already")
         }
         let found = try await ingest.logs.search(question)
-        return LogLines(found: question.direction == .backward ? found.reversed() : found, following: following)
+        if found.unreadableBlocks > 0 {
+            logger.error(
+                "log search is incomplete: stored blocks cannot be read; look in the kernel log and check the disk",
+                metadata: ["blocks": "\(found.unreadableBlocks)", "firstReason": "\(found.firstReason)"])
+        }
+        var lines = LogLines(
+            found: question.direction == .backward ? found.entries.reversed() : found.entries, following: following)
+        lines.unreadableBlocks = found.unreadableBlocks
+        return lines
     }
 
     private func question(_ call: APICall) throws(APIError) -> LogQuestion {
@@ -147,6 +156,8 @@ package struct LogLines: Sendable {
     package var found: [LogEntry]
     /// Nil when nobody waits for more.
     package var following: AsyncStream<LogEntry>?
+    /// Blocks that hold lines of the answer, perhaps, and could not be read.
+    package var unreadableBlocks = 0
 
     package init(found: [LogEntry], following: AsyncStream<LogEntry>?) {
         self.found = found

@@ -144,7 +144,7 @@ struct APIServer {
                 body: .init(byteBuffer: ByteBuffer(string: text)))
         case .lines(let lines):
             Response(
-                status: .ok, headers: [.contentType: "application/x-ndjson", .cacheControl: "no-store"],
+                status: .ok, headers: Self.headers(of: lines),
                 body: .init { writer in
                     var writer = writer
                     try await whileConnected(request, isFollowing: lines.following != nil) {
@@ -153,6 +153,15 @@ struct APIServer {
                     try await writer.finish(nil)
                 })
         }
+    }
+
+    /// An answer that lacks lines says so before the first one: the lines themselves are only lines.
+    private static func headers(of lines: LogLines) -> HTTPFields {
+        var headers: HTTPFields = [.contentType: "application/x-ndjson", .cacheControl: "no-store"]
+        if lines.unreadableBlocks > 0, let name = HTTPFields.Element.Name("Muster-Incomplete") {
+            headers[name] = "\(lines.unreadableBlocks) stored blocks could not be read"
+        }
+        return headers
     }
 
     /// Ends the writing when the asker has gone away: one who follows a quiet stream would be written to never again,

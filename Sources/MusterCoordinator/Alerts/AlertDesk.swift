@@ -17,6 +17,9 @@ package final class AlertDesk: Sendable {
     private static let aliveInterval = Duration.seconds(15)
     private static let reconcileInterval = Duration.minutes(1)
     package static let webhookTimeout = Duration.seconds(10)
+    /// How often the log says of the same key that it cannot be stored.
+    private static let complaintInterval = Duration.minutes(1)
+    private static let complaintsMax = 1_000
 
     package enum Event: Sendable {
         case pulse
@@ -43,6 +46,8 @@ package final class AlertDesk: Sendable {
     /// At most one pulse waits: a desk that is held up must not fill its inbox with them.
     private let isPulseWaiting = Mutex(false)
     private let listing = Mutex<[AlertListing]>([])
+    /// When the log last said of a key that it cannot be stored.
+    private let complaints = Mutex<[String: Instant]>([:])
 
     package init(
         config: AlertingConfig, rules: [LoadedRule], source: MetricStore, store: any ControlStore,
@@ -159,7 +164,7 @@ package final class AlertDesk: Sendable {
                 let key = Self.key("alert-rule", record.rule)
                 return record.active.isEmpty ? .delete(key) : Self.put(key, record)
             }
-            guard await persist(changes) else { return notifications }
+            guard await persist(changes) != .stopping else { return notifications }
             notifications += await perform(machines.groups.alertsChanged(effect.alerts, now: now)) ?? []
         }
         if now >= machines.reconcileAt {
@@ -200,12 +205,24 @@ package final class AlertDesk: Sendable {
         var notifications: [AlertGroups.Notification] = []
         for key in keys {
             do throws(AlertGroups.AcknowledgeError) {
-                let effect = try machines.groups.acknowledged(key, by: person, now: now)
-                guard let sent = await perform(effect) else {
+                var groups = machines.groups
+                let effect = try groups.acknowledged(key, by: person, now: now)
+                switch await persist(Self.changes(effect)) {
+                case .stored:
+                    machines.groups = groups
+                    notifications += told(effect)
+                case .refused(let reason):
+                    // Not in memory either: what is answered as an error has not happened.
+                    reply(
+                        .failure(
+                            .conflict(
+                                "the acknowledgement cannot be stored: \(reason)",
+                                hint: "make its group smaller: more labels in route.group_by, or a narrower rule")))
+                    return notifications
+                case .stopping:
                     reply(.failure(.stopping))
                     return notifications
                 }
-                notifications += sent
             } catch {
                 reply(.failure(.conflict("\(error)")))
                 return notifications
@@ -217,15 +234,23 @@ package final class AlertDesk: Sendable {
 
     // MARK: Acting
 
-    /// What is to be sent; nil when the desk stops and the effect is not stored.
+    /// What is to be sent; nil when the desk stops and the effect is not stored. What the store will never take is sent
+    /// all the same: told again after a restart is better than never told.
     private func perform(_ effect: AlertGroups.Effect) async -> [AlertGroups.Notification]? {
-        let changes: [ControlChange] = effect.persist.map { change in
+        guard await persist(Self.changes(effect)) != .stopping else { return nil }
+        return told(effect)
+    }
+
+    private static func changes(_ effect: AlertGroups.Effect) -> [ControlChange] {
+        effect.persist.map { change in
             switch change {
-            case .put(let group): Self.put(Self.key("alert-group", group.key), group)
+            case .put(let group): put(key("alert-group", group.key), group)
             case .remove(let key): .delete(Self.key("alert-group", key))
             }
         }
-        guard await persist(changes) else { return nil }
+    }
+
+    private func told(_ effect: AlertGroups.Effect) -> [AlertGroups.Notification] {
         for letter in effect.deadLetters {
             logger.error(
                 "notification given up",
@@ -236,22 +261,60 @@ package final class AlertDesk: Sendable {
         return effect.send
     }
 
-    /// Returns when it is stored. Nothing is sent that is not, so a store that does not answer holds everything up,
-    /// says so, and is asked again. False when the desk stops before it is stored.
-    private func persist(_ changes: [ControlChange]) async -> Bool {
+    private enum Persisted: Equatable {
+        case stored
+        /// One change or more will never be stored, for this reason; the others are.
+        case refused(String)
+        /// The desk stops first.
+        case stopping
+    }
+
+    /// Returns when it is stored. Nothing is sent before, so a store that does not answer holds everything up, says so,
+    /// and is asked again. Only a change that it will never take is left out: one group that is too large must not
+    /// silence all the others.
+    private func persist(_ changes: [ControlChange]) async -> Persisted {
+        var outcome = Persisted.stored
         var rest = changes[...]
+        var count = ControlLimit.changes
         while !rest.isEmpty {
-            guard !Task.isCancelled else { return false }
+            guard !Task.isCancelled else { return .stopping }
             do throws(ControlStoreError) {
-                _ = try await store.transaction([], Array(rest.prefix(ControlLimit.changes)))
-                rest = rest.dropFirst(ControlLimit.changes)
+                _ = try await store.transaction([], Array(rest.prefix(count)))
+                rest = rest.dropFirst(count)
             } catch {
-                guard !Task.isCancelled else { return false }
-                logger.error("alert state not stored; trying again", metadata: ["reason": "\(error)"])
-                try? await Task.sleep(for: .seconds(1))
+                guard !Task.isCancelled else { return .stopping }
+                if error.mayPass {
+                    logger.error("alert state not stored; trying again", metadata: ["reason": "\(error)"])
+                    try? await Task.sleep(for: .seconds(1))
+                } else if count > 1, rest.count > 1 {
+                    // One by one from here on, to find the one that is at fault.
+                    count = 1
+                } else {
+                    outcome = .refused("\(error)")
+                    complain(rest.first?.key ?? "", error)
+                    rest = rest.dropFirst()
+                }
             }
         }
-        return true
+        return outcome
+    }
+
+    /// Rules are evaluated every few seconds, and a record that is too large stays so: the log is told now and then.
+    private func complain(_ key: String, _ error: ControlStoreError) {
+        let now = clock.now
+        let isDue = complaints.withLock { complaints in
+            if let last = complaints[key], now - last < Self.complaintInterval { return false }
+            if complaints.count >= Self.complaintsMax { complaints = [:] }
+            complaints[key] = now
+            return true
+        }
+        guard isDue else { return }
+        logger.error(
+            "alert state cannot be stored; it is told, but a restart will not know it",
+            metadata: [
+                "key": "\(key)", "reason": "\(error)",
+                "wayOut": "make the group or the rule smaller: more labels in route.group_by, a narrower expression",
+            ])
     }
 
     private func deliver(_ notification: AlertGroups.Notification) async -> Event {

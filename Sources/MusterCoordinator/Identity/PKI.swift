@@ -25,24 +25,27 @@ package enum PKI {
         package var pin: String
     }
 
-    /// Throws when there is an authority already: making another would cut off every host.
+    /// The control store beside the authority: its tokens and identities belong to that one.
+    private static let storeName = "control.sqlite"
+
+    /// Throws when there is an authority already, or part of one, or the store of one: making another would cut off
+    /// every host, and a key that is replaced is lost for ever.
     package static func initialize(_ request: Request) async throws -> Made {
         let directory = absolute(request.dataDirectory)
         let pki = directory + "/pki"
-        guard !FileManager.default.fileExists(atPath: pki + "/ca.crt") else {
-            throw CoordinatorError(
-                "\(pki) holds an authority already",
-                hint: "keep it, or move the folder away: hosts of the old authority must then be enrolled again")
-        }
-        for path in [directory, pki] {
-            try FileManager.default.createDirectory(
-                atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        }
+        try FileManager.default.createDirectory(
+            atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         let io = SystemFileIO()
+        // Neither beside a coordinator nor beside another one of these.
+        let lock = try DirectoryLock(directory: directory, io: io)
+        defer { withExtendedLifetime(lock) {} }
+        try requireNoAuthority(directory, pki)
+        try FileManager.default.createDirectory(
+            atPath: pki, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         let clock = MachineClock()
         let authority = try CertificateAuthority.create(now: clock.now)
         try WholeFile.write(authority.privatePEM, to: pki + "/ca.key", io: io)
-        let store = try await SQLiteControlStore(path: directory + "/control.sqlite")
+        let store = try await SQLiteControlStore(path: "\(directory)/\(storeName)")
         let token = try await TokenBook.open(store).create(
             name: "pki-init", role: .admin, lifetime: TokenBook.lifetimeMax, now: clock.now)
         try store.close()
@@ -61,11 +64,26 @@ package enum PKI {
 
     static func loadAuthority(_ dataDirectory: String) throws -> CertificateAuthority {
         let pki = dataDirectory + "/pki"
+        let there = try present(["ca.crt", "ca.key"], in: pki)
+        guard !there.isEmpty else {
+            guard try present([storeName], in: dataDirectory).isEmpty else {
+                throw CoordinatorError(
+                    "\(pki) is gone, but \(dataDirectory)/\(storeName) is there",
+                    hint: "put \(pki) back from a backup; for a new fleet move \(storeName) away and run: "
+                        + "muster pki init --data \(dataDirectory)")
+            }
+            throw CoordinatorError(
+                "there is no certificate authority in \(pki)", hint: "muster pki init --data \(dataDirectory)")
+        }
+        for name in ["ca.crt", "ca.key"] where !there.contains(name) {
+            throw CoordinatorError("\(pki)/\(name) is missing", hint: "put it back from a backup of \(pki)")
+        }
         guard let certificate = FileManager.default.contents(atPath: pki + "/ca.crt"),
             let key = FileManager.default.contents(atPath: pki + "/ca.key")
         else {
             throw CoordinatorError(
-                "there is no certificate authority in \(pki)", hint: "muster pki init --data \(dataDirectory)")
+                "\(pki)/ca.crt and \(pki)/ca.key are there and cannot both be read",
+                hint: "they have to belong to the user this runs as: ls -l \(pki)")
         }
         let mode = (try FileManager.default.attributesOfItem(atPath: pki + "/ca.key")[.posixPermissions] as? Int) ?? 0
         guard mode & 0o077 == 0 else {
@@ -74,6 +92,38 @@ package enum PKI {
         return try CertificateAuthority(
             certificatePEM: String(decoding: certificate, as: UTF8.self),
             privatePEM: String(decoding: key, as: UTF8.self))
+    }
+
+    private static func requireNoAuthority(_ directory: String, _ pki: String) throws(CoordinatorError) {
+        let there = try present(["ca.crt", "ca.key"], in: pki)
+        if there.count == 2 {
+            throw CoordinatorError(
+                "\(pki) holds an authority already",
+                hint: "keep it, or move \(pki) and \(directory)/\(storeName) away: hosts of the old authority must "
+                    + "then be enrolled again")
+        }
+        if let name = there.first {
+            throw CoordinatorError(
+                "\(pki) holds \(name) and not the other half of an authority; it is not touched",
+                hint: "put the other file back from a backup; if an init stopped half way and no host was enrolled, "
+                    + "move \(pki) and \(directory)/\(storeName) away and run it again")
+        }
+        guard try present([storeName], in: directory).isEmpty else {
+            throw CoordinatorError(
+                "\(directory)/\(storeName) belongs to an authority that is not in \(pki)",
+                hint: "put \(pki) back from a backup, or move \(storeName) away: hosts must then be enrolled again")
+        }
+    }
+
+    /// Which of these are there. Throws when that cannot be told: what cannot be seen is not missing.
+    private static func present(_ names: [String], in directory: String) throws(CoordinatorError) -> [String] {
+        do throws(StoreError) {
+            let all = try SystemFileIO().list(directory)
+            return names.filter { all.contains($0) }
+        } catch {
+            if error.cause == .notFound { return [] }
+            throw CoordinatorError("cannot see what is in \(directory): \(error.detail)", hint: error.wayOut)
+        }
     }
 
     private static func absolute(_ path: String) -> String { URL(fileURLWithPath: path).standardizedFileURL.path }

@@ -2,6 +2,7 @@ package import Logging
 package import MusterModel
 package import MusterStore
 package import MusterWire
+import NIOPosix
 import Synchronization
 
 /// From received frames to durable ones. A frame is acknowledged only after the sync that holds it returned; then, and
@@ -10,6 +11,8 @@ package final class Ingest: Sendable {
     package let marks = StreamMarks()
     package let metrics: MetricStore
     package let logs: LogStore
+    private let metricLog: SegmentLog
+    private let logLog: SegmentLog
     private let metricCommit: GroupCommit
     private let logCommit: GroupCommit
     private let counters = Mutex(Counters())
@@ -28,9 +31,14 @@ package final class Ingest: Sendable {
         case failed(StoreError)
     }
 
-    private init(metrics: MetricStore, logs: LogStore, metricCommit: GroupCommit, logCommit: GroupCommit) {
+    private init(
+        metrics: MetricStore, logs: LogStore, metricLog: SegmentLog, logLog: SegmentLog, metricCommit: GroupCommit,
+        logCommit: GroupCommit
+    ) {
         self.metrics = metrics
         self.logs = logs
+        self.metricLog = metricLog
+        self.logLog = logLog
         self.metricCommit = metricCommit
         self.logCommit = logCommit
     }
@@ -77,7 +85,8 @@ package final class Ingest: Sendable {
             retention: settings.metricRetention, maxBytes: settings.metricBytes, compressor: compressor)
         let logs = LogStore(log: logLog, compressor: compressor)
         let ingest = Ingest(
-            metrics: metrics, logs: logs, metricCommit: try GroupCommit(log: metricLog),
+            metrics: metrics, logs: logs, metricLog: metricLog, logLog: logLog,
+            metricCommit: try GroupCommit(log: metricLog),
             logCommit: try GroupCommit(
                 log: logLog, onRemoved: { removed in for segment in removed { logs.segmentRemoved(segment.segment) } }))
         try ingest.restore(metricLog, logLog, logger: logger)
@@ -151,6 +160,32 @@ package final class Ingest: Sendable {
         switch metrics.frameStored(record.payload, of: key, now: record.received) {
         case .done: return .durable
         case .needsKeyframe(let reason): return .keyframeNeeded(reason)
+        }
+    }
+
+    /// Removes from the disk what is older than its retention. On a thread that may block: it unlinks, and waits for
+    /// the commit thread's write or sync.
+    package func removeExpired(now: Instant, logger: Logger) async {
+        try? await NIOThreadPool.singleton.runIfActive { self.removeExpiredHere(now, logger) }
+    }
+
+    private func removeExpiredHere(_ now: Instant, _ logger: Logger) {
+        for (name, log) in [("metrics", metricLog), ("logs", logLog)] {
+            let before = log.segments
+            do throws(StoreError) {
+                _ = try log.removeExpired(now: now)
+            } catch {
+                logger.error(
+                    "expired telemetry not removed; trying again",
+                    metadata: ["store": "\(name)", "reason": "\(error)"])
+            }
+            // Looked up and not taken from the answer: some may be gone although a later one failed.
+            let left = Set(log.segments)
+            let gone = before.filter { !left.contains($0) }
+            guard !gone.isEmpty else { continue }
+            // Segments are removed oldest first and never the last one, whose blocks may not all be in the index yet.
+            if log === logLog { for segment in gone { logs.segmentRemoved(segment) } }
+            logger.info("expired telemetry removed", metadata: ["store": "\(name)", "segments": "\(gone.count)"])
         }
     }
 

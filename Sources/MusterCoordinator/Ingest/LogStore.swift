@@ -95,13 +95,23 @@ package final class LogStore: Sendable {
         follower?.entries.finish()
     }
 
+    /// What a search found, and how much of what it should have looked at it could not read.
+    package struct Found: Sendable {
+        package var entries: [LogEntry] = []
+        /// Blocks that are stored and could not be read; lines of theirs may be missing.
+        package var unreadableBlocks = 0
+        /// Why the first of them could not be.
+        package var firstReason = ""
+    }
+
     /// The answer to a question, read on a thread that may block.
-    package func search(_ question: LogQuestion) async throws -> [LogEntry] {
+    package func search(_ question: LogQuestion) async throws -> Found {
         try await NIOThreadPool.singleton.runIfActive { self.searchHere(question) }
     }
 
-    private func searchHere(_ question: LogQuestion) -> [LogEntry] {
+    private func searchHere(_ question: LogQuestion) -> Found {
         var search = LogSearch(question)
+        var found = Found()
         var candidates = state.withLock {
             $0.index.select(question.matchers, from: question.from, through: question.through)
         }
@@ -112,13 +122,19 @@ package final class LogStore: Sendable {
                 break
             }
             let position = SegmentPosition(segment: candidate.position.segment, offset: Int(candidate.position.offset))
-            guard let record = try? log.read(position), let head = try? LogBlockHeader.decode(record.payload[...]),
-                search.mayHold(head.header),
-                let block = try? LogBlock.decode(record.payload[...], compressor: compressor)
-            else { continue }
-            search.blockRead(block)
+            do {
+                let record = try log.read(position)
+                guard search.mayHold(try LogBlockHeader.decode(record.payload[...]).header) else { continue }
+                search.blockRead(try LogBlock.decode(record.payload[...], compressor: compressor))
+            } catch {
+                // Retention may have removed the segment since the index was asked.
+                guard log.segments.contains(position.segment) else { continue }
+                if found.unreadableBlocks == 0 { found.firstReason = "\(error)" }
+                found.unreadableBlocks += 1
+            }
         }
-        return search.entries()
+        found.entries = search.entries()
+        return found
     }
 }
 

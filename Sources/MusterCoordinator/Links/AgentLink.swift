@@ -36,6 +36,8 @@ final class AgentLink: Sendable {
     }
 
     var logger: Logger { hub.logger }
+    /// Whether the session has ended, here or there.
+    var isOver: Bool { state.withLock { $0.session.isClosed } }
 
     // MARK: The loop
 
@@ -218,10 +220,15 @@ final class AgentLink: Sendable {
     /// False when the message could not be taken now: whoever sends it asks again later.
     @discardableResult
     func send(_ message: CoordinatorMessage) -> Bool {
-        guard let payload = try? message.encoded(),
-            case .send(let frame) = state.withLock({ $0.session.send(payload) })
-        else { return false }
-        return (try? connection.trySend(try frame.encoded())) ?? false
+        guard let payload = try? message.encoded() else { return false }
+        // Under one lock: messages have to be written in the order of their numbers, and one that finds no room must
+        // not use a number up, or the agent ends the session at the next one. `trySend` never waits or calls back.
+        return state.withLock { state in
+            guard case .send(let frame) = state.session.send(payload) else { return false }
+            let isTaken = (try? connection.trySend(try frame.encoded())) ?? false
+            if !isTaken { state.session.messageNotWritten(frame) }
+            return isTaken
+        }
     }
 
     /// Tells the peer why and ends the session.

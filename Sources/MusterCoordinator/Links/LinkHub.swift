@@ -57,6 +57,16 @@ final class LinkHub: Sendable {
             defer { links[link.host] = link }
             return links[link.host]
         }
+        // Revoked since the hello was looked at: `hostRevoked` may have found no link then, or only the older one.
+        if let refusal = refusal(of: link.host) {
+            links.withLock { links in
+                if links[link.host] === link { links[link.host] = nil }
+            }
+            logger.warning("agent refused", metadata: ["host": "\(link.host)", "reason": "\(refusal)"])
+            older?.end(refusal)
+            link.end(refusal)
+            return
+        }
         fleet.connected(link.host, now: now)
         logger.info(
             "agent connected",
@@ -67,6 +77,9 @@ final class LinkHub: Sendable {
             older.end(Refusal(.superseded, "a newer connection of this host took over"))
         }
         rollouts.hostConnected(link.host)
+        // What happened to the host or the link while all that was told found nothing to undo yet.
+        if refusal(of: link.host) != nil { fleet.removed(link.host) }
+        if link.isOver { linkEnded(link, reason: "the connection closed") }
     }
 
     func linkEnded(_ link: AgentLink, reason: String) {

@@ -14,7 +14,11 @@ package final class RolloutDesk: Sendable {
     package static let inboxEvents = 4_096
     /// Finished rollouts that are kept for `history` and `undo`.
     package static let historyMax = 1_000
+    /// What a rollout may take in the store when it starts: reasons and outcomes of its hosts are added to it later.
+    package static let startBytesMax = ControlLimit.valueBytes / 2
     private static let pulse = Duration.milliseconds(200)
+    /// How long the time does not move a rollout that the store has refused for good.
+    private static let heldFor = Duration.seconds(10)
 
     package enum Order: String, Sendable {
         case pause, resume, abort, undo
@@ -42,6 +46,8 @@ package final class RolloutDesk: Sendable {
     private let isPulseWaiting = Mutex(false)
     private let published = Mutex<[RolloutID: Rollout]>([:])
     private let sender = Mutex<(@Sendable (RolloutStep) -> Bool)?>(nil)
+    /// Until when time does not move these: each beat would be refused, and said in the log, again.
+    private let held = Mutex<[RolloutID: Instant]>([:])
 
     package init(fleet: Fleet, store: any ControlStore, clock: MachineClock, logger: Logger) {
         self.fleet = fleet
@@ -167,7 +173,12 @@ package final class RolloutDesk: Sendable {
         for entry in try await store.list(prefix: "rollout/").entries {
             var rollout = try JSONDecoder().decode(Rollout.self, from: Data(entry.value))
             let effect = rollout.isSettled ? Rollout.Effect() : rollout.restored(epoch: epoch, now: clock.now)
-            await perform(effect, rollout)
+            do throws(APIError) {
+                try await perform(effect, rollout)
+            } catch {
+                // Not sent, but shown: whoever repairs it has to see it.
+                published.withLock { $0[rollout.id] = rollout }
+            }
             rollouts[rollout.id] = rollout
         }
         return rollouts
@@ -178,7 +189,8 @@ package final class RolloutDesk: Sendable {
         switch event {
         case .pulse:
             for id in rollouts.keys.sorted() where rollouts[id]?.wakeAt.map({ $0 <= now }) ?? false {
-                await change(id, &rollouts) { $0.tick(now: now) }
+                guard held.withLock({ $0[id].map { $0 <= now } ?? true }) else { continue }
+                try? await change(id, &rollouts) { $0.tick(now: now) }
             }
         case .run(let spec, let reply): await started(spec, &rollouts, epoch, reply)
         case .order(let id, let order, let person, let reply):
@@ -194,17 +206,19 @@ package final class RolloutDesk: Sendable {
     }
 
     private func everywhere(_ rollouts: inout [RolloutID: Rollout], _ event: (inout Rollout) -> Rollout.Effect) async {
-        for id in rollouts.keys.sorted() where rollouts[id]?.isSettled == false { await change(id, &rollouts, event) }
+        for id in rollouts.keys.sorted() where rollouts[id]?.isSettled == false {
+            try? await change(id, &rollouts, event)
+        }
     }
 
-    /// False when the desk stops before the change is stored.
-    @discardableResult
+    /// Throws when the change is not stored; then it did not happen.
     private func change(
         _ id: RolloutID, _ rollouts: inout [RolloutID: Rollout], _ event: (inout Rollout) -> Rollout.Effect
-    ) async -> Bool {
-        guard var rollout = rollouts[id] else { return true }
+    ) async throws(APIError) {
+        guard var rollout = rollouts[id] else { return }
         let before = rollout.state
         let effect = event(&rollout)
+        try await perform(effect, rollout)
         rollouts[id] = rollout
         if rollout.state != before {
             logger.info(
@@ -214,7 +228,6 @@ package final class RolloutDesk: Sendable {
                     "reason": "\(rollout.reason)",
                 ])
         }
-        return await perform(effect, rollout)
     }
 
     private func started(
@@ -242,8 +255,14 @@ package final class RolloutDesk: Sendable {
         var rollout = Rollout(id: id, plan: plan, epoch: epoch, now: clock.now)
         let effect: Rollout.Effect
         do throws(RolloutRefusal) { effect = try rollout.started(now: clock.now) } catch { throw .conflict("\(error)") }
+        let bytes = Self.encoded(rollout).count
+        guard bytes <= Self.startBytesMax else {
+            throw .conflict(
+                "the rollout takes \(bytes) bytes in the store; at most \(Self.startBytesMax) are allowed at the start",
+                hint: "select fewer hosts at a time: it names \(plan.hosts.count)")
+        }
+        try await perform(effect, rollout)
         rollouts[id] = rollout
-        guard await perform(effect, rollout) else { throw .stopping }
         await forgetOldest(&rollouts)
         return id
     }
@@ -264,7 +283,8 @@ package final class RolloutDesk: Sendable {
         for rollout in settled.prefix(max(0, rollouts.count - Self.historyMax)) {
             rollouts[rollout.id] = nil
             published.withLock { $0[rollout.id] = nil }
-            await store([.delete("rollout/\(rollout.id)")])
+            held.withLock { $0[rollout.id] = nil }
+            try? await store([.delete("rollout/\(rollout.id)")])
         }
     }
 
@@ -289,19 +309,28 @@ package final class RolloutDesk: Sendable {
             }
             return
         }
-        let now = clock.now
-        do throws(RolloutRefusal) {
-            let effect =
-                switch order {
-                case .pause: try rollout.paused(by: person, now: now)
-                case .resume: try rollout.resumed(by: person, now: now)
-                case .abort: try rollout.aborted(by: person, now: now)
-                case .undo: try rollout.undone(by: person, now: now)
-                }
+        do throws(APIError) {
+            let effect = try Self.apply(order, to: &rollout, by: person, now: clock.now)
+            try await perform(effect, rollout)
             rollouts[id] = rollout
-            reply(await perform(effect, rollout) ? .success(id) : .failure(.stopping))
+            reply(.success(id))
         } catch {
-            reply(.failure(.conflict("\(error)")))
+            reply(.failure(error))
+        }
+    }
+
+    private static func apply(
+        _ order: Order, to rollout: inout Rollout, by person: String, now: Instant
+    ) throws(APIError) -> Rollout.Effect {
+        do throws(RolloutRefusal) {
+            switch order {
+            case .pause: return try rollout.paused(by: person, now: now)
+            case .resume: return try rollout.resumed(by: person, now: now)
+            case .abort: return try rollout.aborted(by: person, now: now)
+            case .undo: return try rollout.undone(by: person, now: now)
+            }
+        } catch {
+            throw .conflict("\(error)")
         }
     }
 
@@ -313,13 +342,16 @@ package final class RolloutDesk: Sendable {
         // A report about a rollout that is forgotten, or of a host that is not part of it, says nothing: it is taken so
         // that the agent can forget it too.
         if let rollout = rollouts[key.rollout], rollout.hostState(of: host) != nil {
-            let isStored = await change(key.rollout, &rollouts) { rollout in
-                switch report {
-                case .accepted: rollout.stepAccepted(key, now: now)
-                case .finished(let outcome): rollout.stepFinished(key, outcome, now: now)
+            do throws(APIError) {
+                try await change(key.rollout, &rollouts) { rollout in
+                    switch report {
+                    case .accepted: rollout.stepAccepted(key, now: now)
+                    case .finished(let outcome): rollout.stepFinished(key, outcome, now: now)
+                    }
                 }
+            } catch {
+                return reply(.failure(error))
             }
-            guard isStored else { return reply(.failure(.stopping)) }
         }
         reply(.success(()))
     }
@@ -340,7 +372,7 @@ package final class RolloutDesk: Sendable {
                 instance.health == .critical && instance.container.map { ids.contains($0) } ?? false
             }
             guard let critical else { continue }
-            await change(id, &rollouts) {
+            try? await change(id, &rollouts) {
                 $0.hostDegraded(host, reason: "instance \(critical.id) is critical: \(critical.reason)", now: now)
             }
         }
@@ -348,17 +380,18 @@ package final class RolloutDesk: Sendable {
 
     // MARK: Acting
 
-    /// Stores, then shows, then sends; whoever asked is answered after that. False when the desk stops before the
-    /// effect is stored; then nothing is shown or sent.
-    @discardableResult
-    private func perform(_ effect: Rollout.Effect, _ rollout: Rollout) async -> Bool {
+    /// Stores, then shows, then sends; whoever asked is answered after that. When it throws nothing is shown or sent.
+    private func perform(_ effect: Rollout.Effect, _ rollout: Rollout) async throws(APIError) {
         if effect.isToBeStored {
-            // Rollouts are made of texts and numbers that JSON can hold: there is nothing to fail.
-            let bytes = Array((try? JSONEncoder().encode(rollout)) ?? Data())
-            guard await store([.put("rollout/\(rollout.id)", bytes)]) else { return false }
+            do throws(APIError) {
+                try await store([.put("rollout/\(rollout.id)", Self.encoded(rollout))])
+            } catch {
+                held.withLock { $0[rollout.id] = clock.now + Self.heldFor }
+                throw error
+            }
         }
         published.withLock { $0[rollout.id] = rollout }
-        guard let send = sender.withLock({ $0 }) else { return true }
+        guard let send = sender.withLock({ $0 }) else { return }
         for step in effect.send where !send(step) {
             logger.notice(
                 "step not sent; it is sent again when the host is back",
@@ -366,22 +399,35 @@ package final class RolloutDesk: Sendable {
                     "rollout": "\(step.rollout)", "step": "\(step.step)", "host": "\(step.host)",
                 ])
         }
-        return true
     }
 
-    /// Returns when it is stored; nothing is sent before. False when the desk stops first.
-    @discardableResult
-    private func store(_ changes: [ControlChange]) async -> Bool {
+    /// Rollouts are made of texts and numbers that JSON can hold: there is nothing to fail.
+    private static func encoded(_ rollout: Rollout) -> [UInt8] {
+        Array((try? JSONEncoder().encode(rollout)) ?? Data())
+    }
+
+    /// Returns when it is stored; nothing is sent before. Throws when the desk stops first, and when the store will
+    /// never take it: one rollout must not hold up the others.
+    private func store(_ changes: [ControlChange]) async throws(APIError) {
         while !Task.isCancelled {
             do throws(ControlStoreError) {
                 _ = try await store.transaction([], changes)
-                return true
+                return
             } catch {
-                guard !Task.isCancelled else { return false }
+                guard !Task.isCancelled else { throw .stopping }
+                guard error.mayPass else {
+                    logger.error(
+                        "rollout cannot be stored; what happened to it is left out",
+                        metadata: [
+                            "keys": "\(changes.map(\.key).joined(separator: ", "))", "reason": "\(error)",
+                            "wayOut": "abort it and roll out to fewer hosts at a time",
+                        ])
+                    throw .conflict("it cannot be stored: \(error)", hint: "roll out to fewer hosts at a time")
+                }
                 logger.error("rollout not stored; trying again", metadata: ["reason": "\(error)"])
                 try? await Task.sleep(for: .seconds(1))
             }
         }
-        return false
+        throw .stopping
     }
 }

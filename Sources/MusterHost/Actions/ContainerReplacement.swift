@@ -34,13 +34,13 @@ package struct ContainerReplacement: Sendable {
     let api: DockerAPI
     let probe: any CheckProbe
     let host: HostID
-    let advertisedAddress: String
+    let advertisedAddress: @Sendable () -> String
     let settings: Settings
     let now: @Sendable () -> Instant
 
     package init(
-        api: DockerAPI, probe: any CheckProbe, host: HostID, advertisedAddress: String, settings: Settings = Settings(),
-        now: @escaping @Sendable () -> Instant
+        api: DockerAPI, probe: any CheckProbe, host: HostID, advertisedAddress: @escaping @Sendable () -> String,
+        settings: Settings = Settings(), now: @escaping @Sendable () -> Instant
     ) {
         self.api = api
         self.probe = probe

@@ -119,7 +119,7 @@ extension StepExecution {
                 throw .verdict("the new container of \(name) was removed by somebody else")
             }
             let targets = ContainerServices.discover(
-                containers: [observed], host: context.host, advertisedAddress: context.advertisedAddress
+                containers: [observed], host: context.host, advertisedAddress: context.advertisedAddress()
             ).targets
             judge.observed(observed, targets: targets, now: context.now())
             for (id, result) in await results(of: judge.takeDue(now: context.now())) {

@@ -130,25 +130,33 @@ package struct ContainerWatch: Sendable {
         while !watched.due.isEmpty {
             let ids = watched.takeDue(Self.inspectionsAtOnce)
             let api = api
-            let answers = await withTaskGroup(of: (String, Result<DockerJSON?, DockerError>).self) { group in
-                for id in ids {
-                    group.addTask {
-                        do throws(DockerError) {
-                            return (id, .success(try await api.inspect(container: id)))
-                        } catch {
-                            return (id, .failure(error))
-                        }
-                    }
-                }
-                var answers: [(String, Result<DockerJSON?, DockerError>)] = []
+            let answers = await withTaskGroup(of: Inspection.self) { group in
+                for id in ids { group.addTask { await Inspection(of: id, api) } }
+                var answers: [Inspection] = []
                 for await answer in group { answers.append(answer) }
                 return answers
             }
-            for (id, answer) in answers {
-                let observed = try answer.get().flatMap { ObservedContainer(inspected: $0) }
-                if watched.inspected(id, observed) { isChanged = true }
+            for answer in answers {
+                let observed = try answer.outcome.get().flatMap { ObservedContainer(inspected: $0) }
+                if watched.inspected(answer.id, observed) { isChanged = true }
             }
         }
         return isChanged
+    }
+}
+
+/// What a child task brings back. A tuple that holds a typed `Result` comes out of a task group as garbage in optimised
+/// builds (Swift 6.3), which ends the process.
+private struct Inspection: Sendable {
+    let id: String
+    let outcome: Result<DockerJSON?, DockerError>
+
+    init(of id: String, _ api: DockerAPI) async {
+        self.id = id
+        do throws(DockerError) {
+            outcome = .success(try await api.inspect(container: id))
+        } catch {
+            outcome = .failure(error)
+        }
     }
 }

@@ -176,12 +176,28 @@ package import MusterModel
             hasNewSources = false
         } catch {
             fault(.journalFailed)
-            journalRetryAt = now + options.retryInterval
-            return false
+            guard writeAnew() else {
+                journalRetryAt = now + options.retryInterval
+                return false
+            }
         }
         for block in batch { sink.blockCut(block) }
         batch.removeAll(keepingCapacity: true)
         compactIfDue(now: now)
+        return true
+    }
+
+    /// A journal that failed may take nothing more: a new one with all that is known, what was just to be written
+    /// included, takes its place.
+    private func writeAnew() -> Bool {
+        do throws(LedgerJournalError) {
+            try journal.compact(to: ledger.snapshot())
+        } catch {
+            return false
+        }
+        unjournalled.removeAll(keepingCapacity: true)
+        hasNewSources = false
+        journalledBytes = 0
         return true
     }
 

@@ -30,7 +30,8 @@ struct ContainerReplacementTests {
             return ContainerReplacement(
                 api: DockerAPI(client: client ?? daemon.client, endpoint: daemon.endpoint),
                 probe: NetworkProbe(client: daemon.client, group: MultiThreadedEventLoopGroup.singleton),
-                host: ExampleNames.host("host-a"), advertisedAddress: "127.0.0.1", settings: settings, now: testClock)
+                host: ExampleNames.host("host-a"), advertisedAddress: { "127.0.0.1" }, settings: settings,
+                now: testClock)
         }
 
         func step(

@@ -21,6 +21,9 @@ final class MemoryJournal: LedgerJournal {
         var durable: [[UInt8]] = []
         var written: [[UInt8]] = []
         var isBroken = false
+        /// A sync failed: nothing is taken until all is written anew.
+        var isSuspect = false
+        var failsNextSync = false
         var syncs = 0
         var compactions = 0
     }
@@ -28,12 +31,18 @@ final class MemoryJournal: LedgerJournal {
     let state = Mutex(State())
 
     func append(_ record: [UInt8]) throws(LedgerJournalError) {
-        try check()
+        try check(isAnew: false)
         state.withLock { $0.written.append(record) }
     }
 
     func sync() throws(LedgerJournalError) {
-        try check()
+        try check(isAnew: false)
+        let fails = state.withLock { state in
+            guard state.failsNextSync else { return false }
+            (state.failsNextSync, state.isSuspect, state.written) = (false, true, [])
+            return true
+        }
+        if fails { throw LedgerJournalError(reason: "input/output error") }
         state.withLock { state in
             state.durable += state.written
             state.written = []
@@ -42,16 +51,18 @@ final class MemoryJournal: LedgerJournal {
     }
 
     func compact(to records: [[UInt8]]) throws(LedgerJournalError) {
-        try check()
+        try check(isAnew: true)
         state.withLock { state in
             state.durable = records
             state.written = []
+            state.isSuspect = false
             state.compactions += 1
         }
     }
 
-    private func check() throws(LedgerJournalError) {
-        if state.withLock({ $0.isBroken }) { throw LedgerJournalError(reason: "no space left on device") }
+    private func check(isAnew: Bool) throws(LedgerJournalError) {
+        let isRefused = state.withLock { $0.isBroken || $0.isSuspect && !isAnew }
+        if isRefused { throw LedgerJournalError(reason: "no space left on device") }
     }
 
     /// What is left after a crash that kept `unsynced` of the records that were not synced.

@@ -113,6 +113,23 @@ import Testing
         #expect(try harness.lines() == numbered(0..<100))
     }
 
+    @Test func `a journal that failed once is written anew and nothing is lost or doubled`() throws {
+        let harness = try harness()
+        harness.start()
+        harness.turn()
+        harness.journal.state.withLock { $0.failsNextSync = true }
+        harness.appendLines(0..<100, to: "app.log")
+        harness.settle()
+        #expect(try harness.lines() == numbered(0..<100))
+        #expect(harness.counters.faults[.journalFailed] == 1)
+        #expect(harness.journal.state.withLock { $0.compactions } == 1)
+        harness.restart()
+        harness.appendLines(100..<200, to: "app.log")
+        harness.settle()
+        #expect(try harness.lines() == numbered(0..<200))
+        #expect(harness.link.state.withLock { $0.repeated } == 0)
+    }
+
     @Test func `a journal that lost its end never gives a sequence twice`() throws {
         let harness = try harness()
         harness.start()
