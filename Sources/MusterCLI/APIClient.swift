@@ -75,6 +75,9 @@ package struct APIClient: Sendable {
         }
         guard state.isSuccess else { throw Self.refusal(state.refused) }
         state.finish(line)
+        if let lacks = state.incomplete {
+            throw CLIError("the answer is incomplete: \(lacks)", hint: "the coordinator's log says why")
+        }
     }
 
     private func request(
@@ -133,6 +136,11 @@ private final class LineSplitter: Sendable {
         var response = status.withLock { $0 ?? HTTPResponse(status: 0) }
         response.body = pending.withLock { $0 }
         return response
+    }
+
+    /// What the coordinator says is missing from its answer.
+    var incomplete: String? {
+        status.withLock { $0?.headers.first { $0.name.lowercased() == "muster-incomplete" }?.value }
     }
 
     func keepRefusal(_ bytes: [UInt8]) -> Bool {

@@ -30,15 +30,15 @@ package struct Context: Codable, Sendable {
         guard let found = paths.first(where: { FileManager.default.isReadableFile(atPath: $0) }) else {
             throw CLIError(
                 "no coordinator is configured: there is no readable file at \(paths.joined(separator: ", "))",
-                hint: "run `make up` for a local fleet, or copy the context.json that `muster pki init` wrote "
-                    + "and name it with --context or MUSTER_CONTEXT")
+                hint: "copy context.json from the coordinator's folder and name it with --context or MUSTER_CONTEXT; "
+                    + "`make up` starts a local fleet")
         }
         do {
             return try JSONDecoder().decode(Context.self, from: Data(contentsOf: URL(fileURLWithPath: found)))
         } catch {
             throw CLIError(
                 "\(found) is no context: it must be JSON with the keys address, authority and token",
-                hint: "write it again with `muster pki init`")
+                hint: "copy it again from the coordinator's folder")
         }
     }
 }

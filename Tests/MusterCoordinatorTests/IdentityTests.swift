@@ -177,8 +177,9 @@ struct TokenBookTests {
         let book = try await TokenBook.open(store)
         let made = try await book.create(name: "wall", role: .viewer, lifetime: .hours(1), now: now)
         #expect(book.role(of: made.token, now: now) == .viewer)
-        let body = try #require(made.token.split(separator: "_").dropFirst().first)
-        let secret = try #require(Base64URL.decode(made.token.dropFirst("muster_".count).dropLast(7)))
+        // The secret's own text may hold the character that parts it from what surrounds it.
+        let body = made.token.dropFirst("muster_".count).dropLast(7)
+        let secret = try #require(Base64URL.decode(body))
         #expect(secret.count == 32)
         try store.close()
         for name in ["db", "db-wal"] {

@@ -172,6 +172,21 @@ struct LinkTests {
         }
     }
 
+    /// Anybody may connect to the API, for enrolment; but one address does not get every place, and keeps none for long.
+    @Test(.timeLimit(.minutes(2)))
+    func oneAddressCannotTakeEveryPlaceOfTheAPI() async throws {
+        try await RunningCoordinator.run(try Scratch("api-gate")) { coordinator in
+            let strangers = try (0..<140).map { _ in try RawConnection(port: coordinator.api) }
+            try await eventually("those above the limit are refused", within: .seconds(4)) {
+                coordinator.logged.contains("already has 128 connections that did not authenticate yet")
+            }
+            try await eventually("silence is cut off and the API answers") {
+                guard strangers.allSatisfy({ $0.isClosed }) else { return false }
+                return (try? await coordinator.get("/v1/hosts"))?.items.isEmpty ?? false
+            }
+        }
+    }
+
     @Test(.timeLimit(.minutes(2)))
     func anAgentThatSaysItIsAnotherHostIsRefusedAndThatHostIsUndisturbed() async throws {
         try await RunningCoordinator.run(try Scratch("wrong-host")) { coordinator in

@@ -22,11 +22,15 @@ private struct SystemTLSChannel: ServerChildChannel {
     typealias Value = HTTP1Channel.Value
     let base: HTTP1Channel
     let context: LiveTLSContext
+    let gate: APIGate
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
-        channel.eventLoop.makeCompletedFuture {
-            try channel.pipeline.syncOperations.addHandlers(
-                TLSHandler(context.current), RefusedHandshakes(logger: logger))
+        guard let id = gate.admit(channel, logger: logger) else {
+            return channel.close().flatMapThrowing { throw ChannelError.ioOnClosedChannel }
+        }
+        return channel.eventLoop.makeCompletedFuture {
+            let handshakes = RefusedHandshakes(logger: logger) { [gate] in gate.established(id) }
+            try channel.pipeline.syncOperations.addHandlers(TLSHandler(context.current), handshakes)
         }.flatMap {
             base.setup(channel: channel, logger: logger)
         }
@@ -63,6 +67,7 @@ struct APIServer {
                 await respond(route, request, context)
             }
         }
+        let gate = APIGate()
         let server = HTTPServerBuilder { responder in
             SystemTLSChannel(
                 base: HTTP1Channel(
@@ -72,7 +77,7 @@ struct APIServer {
                         httpDecoderConfiguration: .init(
                             maxHeaderFieldSize: Self.headerBytes, maxHeaderListSize: Self.headerBytes,
                             maxHeaderFieldCount: Self.headerCount))),
-                context: context)
+                context: context, gate: gate)
         }
         var quiet = logger
         quiet.logLevel = max(logger.logLevel, .notice)

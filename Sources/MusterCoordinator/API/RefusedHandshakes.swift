@@ -8,12 +8,19 @@ final class RefusedHandshakes: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
     private let logger: Logger
+    private let established: () -> Void
     private var isEstablished = false
 
-    init(logger: Logger) { self.logger = logger }
+    init(logger: Logger, established: @escaping () -> Void) {
+        self.logger = logger
+        self.established = established
+    }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if case TLSHandler.Event.established? = event as? TLSHandler.Event { isEstablished = true }
+        if case TLSHandler.Event.established? = event as? TLSHandler.Event {
+            isEstablished = true
+            established()
+        }
         context.fireUserInboundEventTriggered(event)
     }
 

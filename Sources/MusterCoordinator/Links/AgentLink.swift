@@ -126,6 +126,11 @@ final class AgentLink: Sendable {
         }
         if let data = effect.store { guard await takeOver(data, now: now) else { return false } }
         if let heartbeat = effect.heartbeat { heard(heartbeat, now: now) }
+        if let reason = effect.close {
+            logger.warning(
+                "agent refused",
+                metadata: ["host": "\(host)", "peer": "\(connection.remoteAddress)", "reason": "\(reason)"])
+        }
         guard await send(effect.send) else { return false }
         return effect.close == nil
     }
