@@ -63,25 +63,44 @@ package struct Session {
         _ what: String, _ work: @escaping @Sendable () async throws -> Answer
     ) async throws -> Answer {
         guard terminal.isErrorTerminal else { return try await work() }
-        return try await withThrowingTaskGroup(of: Answer?.self) { group in
-            group.addTask { try await work() }
-            group.addTask {
-                try await Task.sleep(for: .seconds(1))
-                Output.errorText("waiting for \(what) …")
-                return nil
+        return try await announcing(WaitingNotice(what) { Output.errorText($0) }, work)
+    }
+
+    /// Hands on the lines of an answer as they come, saying so on the terminal when the first takes more than a second.
+    func stream(
+        _ path: String, query: [(String, String?)], line: @escaping @Sendable (Data) -> Bool
+    ) async throws {
+        guard terminal.isErrorTerminal else { return try await api.lines(path, query: query, line: line) }
+        let notice = WaitingNotice("the first line") { Output.errorText($0) }
+        let api = api
+        try await announcing(notice) {
+            try await api.lines(path, query: query) { data in
+                notice.end()
+                return line(data)
             }
-            var isShown = false
-            while let result = try await group.next() {
-                guard let answer = result else {
-                    isShown = true
-                    continue
-                }
-                group.cancelAll()
-                if isShown { Output.errorText("\r\u{1B}[K") }
-                return answer
-            }
-            throw CancellationError()
         }
+    }
+}
+
+/// Runs `work`; when it takes longer than `delay` the notice is shown, and wiped at the latest when it is done.
+package func announcing<Answer: Sendable>(
+    _ notice: WaitingNotice, after delay: Duration = WaitingNotice.delay,
+    _ work: @escaping @Sendable () async throws -> Answer
+) async throws -> Answer {
+    try await withThrowingTaskGroup(of: Answer?.self) { group in
+        defer { notice.end() }
+        group.addTask { try await work() }
+        group.addTask {
+            try await Task.sleep(for: delay)
+            notice.show()
+            return nil
+        }
+        while let result = try await group.next() {
+            guard let answer = result else { continue }
+            group.cancelAll()
+            return answer
+        }
+        throw CancellationError()
     }
 }
 

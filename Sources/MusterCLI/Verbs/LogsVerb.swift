@@ -36,7 +36,7 @@ package struct LogsVerb: AsyncParsableCommand {
                 ("selector", selector), ("since", since.shortText), ("contains", contains), ("limit", "\(limit)"),
                 ("follow", follow ? "true" : nil),
             ]
-            try await session.api.lines("/v1/logs", query: query) { data in
+            try await session.stream("/v1/logs", query: query) { data in
                 count.withLock { $0 += 1 }
                 Output.line(session.isJSON ? String(decoding: data, as: UTF8.self) : Self.text(data, session.terminal))
                 return true
