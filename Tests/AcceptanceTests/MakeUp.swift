@@ -51,6 +51,29 @@ extension Acceptance {
             }
         }
 
+        /// On a machine on which nothing is installed; the tools of the system are stood in for, so nothing is changed.
+        @Test(.timeLimit(.minutes(1)), .enabled(if: MakeUp.obstacle == nil, "skipped: \(MakeUp.obstacle ?? "")"))
+        func missingPackagesAreNamedAndInstalledAsRoot() async throws {
+            let scratch = try Scratch("packages")
+            let tools = try scratch.folder("tools")
+            let calls = scratch("calls")
+            for (name, body) in [
+                ("dpkg-query", "exit 1"), ("id", "echo 1000"), ("sudo", "echo \"sudo $*\" >>'\(calls)'"),
+            ] {
+                let path = try scratch.write("#!/bin/bash\n\(body)\n", to: "tools/\(name)")
+                try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
+            }
+            var environment = ProcessInfo.processInfo.environment
+            environment["PATH"] = tools + ":" + (environment["PATH"] ?? "/usr/bin:/bin")
+            let script = Binaries.packageRoot + "/deploy-units/local/packages.sh"
+            let done = try await Finished.run(.init("/bin/bash", [script, "build"], environment: environment))
+                .succeeded()
+            #expect(done.output.hasPrefix("Installing Debian packages: libssl-dev zlib1g-dev "), "\(done)")
+            let asked = textOfFile(calls).split(separator: "\n")
+            #expect(asked.first == "sudo apt-get update -qq")
+            #expect(asked.last?.contains("apt-get install -y") == true && asked.last?.contains("libre2-dev") == true)
+        }
+
         /// Runs what `make up` suggests, word for word.
         private func answersAreTrue(_ user: User, _ commands: [String]) async throws {
             let host = ProcessInfo.processInfo.hostName.split(separator: ".").first.map(String.init) ?? ""
