@@ -67,6 +67,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-collections.git", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
+        // Elementary functions for a core that may not import the C library.
+        .package(url: "https://github.com/apple/swift-numerics.git", from: "1.1.1"),
         // Without its default traits: stream support is what would make the agent link full Foundation.
         .package(url: "https://github.com/apple/swift-protobuf.git", from: "1.39.0", traits: []),
         .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
@@ -78,13 +80,14 @@ let package = Package(
         core("MusterWire", collections),
         core("MusterSeries", collections),
         core("MusterLogs", collections),
-        core("MusterQuery"),
+        core("MusterQuery", [.product(name: "RealModule", package: "swift-numerics")]),
         core("MusterHealth", collections),
         core("MusterCatalog", collections),
         core("MusterRouting"),
         core("MusterAlerts", collections),
         core("MusterRollouts", collections),
         core("MusterConfig"),
+        core("MusterInterchange"),
 
         system("CMusterOpenSSL", pkgConfig: "openssl", debian: "libssl-dev"),
         system("CMusterZlib", pkgConfig: "zlib", debian: "zlib1g-dev"),
@@ -93,9 +96,11 @@ let package = Package(
             name: "CMusterRE2", path: "Sources/CMusterRE2", linkerSettings: [.linkedLibrary("re2")]),
 
         driver("MusterTransport", nio + [log, "CMusterOpenSSL", "CMusterZlib"]),
-        driver("MusterStore", []),
+        driver("MusterStore", ["MusterSeries"]),
         driver("MusterControlStore", [.product(name: "GRDB", package: "GRDB.swift")]),
-        driver("MusterHost", nio + [log, "MusterLogs", "MusterHealth", "MusterRollouts"]),
+        driver("MusterHost", nio + [log, "MusterLogs", "MusterHealth", "MusterInterchange", "MusterRollouts"]),
+        system("CMusterSnappy", pkgConfig: "snappy", debian: "libsnappy-dev"),
+        driver("MusterSnappy", ["CMusterSnappy"]),
         driver("MusterYAML", ["CMusterYAML"]),
         driver("MusterPattern", ["CMusterRE2"]),
         driver(
@@ -106,14 +111,14 @@ let package = Package(
             "MusterAgent",
             nio + [
                 log, "MusterWire", "MusterSeries", "MusterLogs", "MusterHealth", "MusterRollouts", "MusterConfig",
-                "MusterTransport", "MusterStore", "MusterHost", "MusterYAML", "MusterProtocol",
+                "MusterInterchange", "MusterTransport", "MusterStore", "MusterHost", "MusterYAML", "MusterProtocol",
             ]),
         wiring(
             "MusterCoordinator",
             nio + [
                 log, "MusterWire", "MusterSeries", "MusterLogs", "MusterQuery", "MusterHealth", "MusterCatalog",
                 "MusterRouting", "MusterAlerts", "MusterRollouts", "MusterConfig", "MusterTransport", "MusterStore",
-                "MusterControlStore", "MusterYAML", "MusterPattern", "MusterProtocol",
+                "MusterControlStore", "MusterYAML", "MusterPattern", "MusterProtocol", "MusterInterchange", "MusterSnappy",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
             ]),
@@ -139,9 +144,11 @@ let package = Package(
 
         tests("MusterModelTests", []),
         tests("MusterWireTests", ["MusterWire"]),
-        tests("MusterSeriesTests", ["MusterSeries"]),
+        tests("MusterSeriesTests", ["MusterSeries", "MusterTransport"]),
         tests("MusterLogsTests", ["MusterLogs"]),
-        tests("MusterQueryTests", ["MusterQuery"]),
+        tests("MusterQueryTests", ["MusterQuery", "MusterPattern"]),
+        tests("MusterInterchangeTests", ["MusterInterchange", "MusterSnappy"]),
+        tests("ConformanceTests", ["MusterQuery", "MusterPattern", "MusterYAML"]),
         tests("MusterHealthTests", ["MusterHealth"]),
         tests("MusterCatalogTests", ["MusterCatalog"]),
         tests("MusterRoutingTests", ["MusterRouting"]),
@@ -149,9 +156,11 @@ let package = Package(
         tests("MusterRolloutsTests", ["MusterRollouts"]),
         tests("MusterConfigTests", ["MusterAlerts", "MusterConfig", "MusterPattern", "MusterRollouts", "MusterYAML"]),
         tests("MusterTransportTests", nio + ["MusterTransport"]),
-        tests("MusterStoreTests", ["MusterStore"]),
+        tests("MusterStoreTests", ["MusterStore", "MusterSeries", "MusterTransport"]),
         tests("MusterControlStoreTests", ["MusterControlStore"]),
-        tests("MusterHostTests", nio + ["MusterHost", "MusterLogs", "MusterRollouts", "MusterTransport"]),
+        tests(
+            "MusterHostTests",
+            nio + ["MusterHost", "MusterInterchange", "MusterLogs", "MusterRollouts", "MusterTransport"]),
         tests("MusterYAMLTests", ["MusterYAML"]),
         tests("MusterPatternTests", ["MusterPattern"]),
         tests("MusterProtocolTests", ["MusterProtocol", "MusterRollouts"]),
@@ -166,14 +175,14 @@ let package = Package(
             nio + [
                 log, "MusterCoordinator", "MusterWire", "MusterSeries", "MusterLogs", "MusterQuery", "MusterHealth",
                 "MusterRouting", "MusterAlerts", "MusterRollouts", "MusterStore", "MusterControlStore",
-                "MusterProtocol",
+                "MusterProtocol", "MusterInterchange", "MusterSnappy", "MusterPattern",
                 "MusterTransport", "MusterTestKit",
             ]),
         tests(
             "MusterAgentTests",
             nio + [
-                log, "MusterAgent", "MusterCoordinator", "MusterWire", "MusterConfig", "MusterStore", "MusterProtocol",
-                "MusterTransport", "MusterTestKit",
+                log, "MusterAgent", "MusterCoordinator", "MusterWire", "MusterConfig", "MusterSeries", "MusterStore",
+                "MusterProtocol", "MusterTransport", "MusterTestKit",
             ]),
         tests("MusterSimulation", ["MusterWire", "MusterStore", "MusterRollouts", "MusterLogs"]),
     ]

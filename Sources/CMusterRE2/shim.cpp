@@ -7,6 +7,7 @@
 #include <exception>
 #include <memory>
 #include <string>
+#include <vector>
 
 struct muster_re2 {
     re2::RE2 expression;
@@ -14,11 +15,11 @@ struct muster_re2 {
     muster_re2(re2::StringPiece text, const re2::RE2::Options &options) : expression(text, options) {}
 };
 
-static void write_error(const std::string &reason, char *error, size_t capacity) {
+static void write_text(const std::string &text, char *out, size_t capacity) {
     if (capacity == 0) return;
-    const size_t length = std::min(reason.size(), capacity - 1);
-    std::memcpy(error, reason.data(), length);
-    error[length] = '\0';
+    const size_t length = std::min(text.size(), capacity - 1);
+    std::memcpy(out, text.data(), length);
+    out[length] = '\0';
 }
 
 // No exception may cross into Swift: libre2 throws none itself, the allocator may.
@@ -31,12 +32,12 @@ muster_re2 *muster_re2_compile(const char *expression, size_t length, int64_t ma
         options.set_dot_nl(true);
         auto pattern = std::make_unique<muster_re2>(re2::StringPiece(expression, length), options);
         if (!pattern->expression.ok()) {
-            write_error(pattern->expression.error(), error, error_capacity);
+            write_text(pattern->expression.error(), error, error_capacity);
             return nullptr;
         }
         return pattern.release();
     } catch (const std::exception &failure) {
-        write_error(failure.what(), error, error_capacity);
+        write_text(failure.what(), error, error_capacity);
         return nullptr;
     }
 }
@@ -44,6 +45,41 @@ muster_re2 *muster_re2_compile(const char *expression, size_t length, int64_t ma
 bool muster_re2_full_match(const muster_re2 *pattern, const char *text, size_t length) {
     try {
         return re2::RE2::FullMatch(re2::StringPiece(text, length), pattern->expression);
+    } catch (const std::exception &) {
+        return false;
+    }
+}
+
+int muster_re2_group_count(const muster_re2 *pattern) { return pattern->expression.NumberOfCapturingGroups(); }
+
+bool muster_re2_group_name(const muster_re2 *pattern, int group, char *name, size_t capacity) {
+    try {
+        const auto &names = pattern->expression.CapturingGroupNames();
+        const auto found = names.find(group);
+        if (found == names.end()) return false;
+        write_text(found->second, name, capacity);
+        return true;
+    } catch (const std::exception &) {
+        return false;
+    }
+}
+
+bool muster_re2_captures(const muster_re2 *pattern, const char *text, size_t length, ptrdiff_t *spans, size_t count) {
+    // An empty text may come as NULL, which in a group means that it took no part.
+    if (text == nullptr) text = "";
+    try {
+        const re2::StringPiece whole(text, length);
+        std::vector<re2::StringPiece> groups(count);
+        if (!pattern->expression.Match(whole, 0, length, re2::RE2::ANCHOR_BOTH, groups.data(),
+                                       static_cast<int>(count))) {
+            return false;
+        }
+        for (size_t group = 0; group < count; group++) {
+            const bool took_part = groups[group].data() != nullptr;
+            spans[2 * group] = took_part ? groups[group].data() - text : -1;
+            spans[2 * group + 1] = took_part ? spans[2 * group] + static_cast<ptrdiff_t>(groups[group].size()) : -1;
+        }
+        return true;
     } catch (const std::exception &) {
         return false;
     }

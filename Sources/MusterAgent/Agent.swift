@@ -77,6 +77,7 @@ private struct Lineage {
     let config: AgentConfig
     let uplink: Uplink
     let tailer: LogTailer
+    let inputs: MetricInputs?
     let metrics: MetricsLoop
     let reporter: HostReporter
     let steps: StepRunner
@@ -108,9 +109,11 @@ private struct Lineage {
             identity.host, boot, store: state, spool: spool, logNumbersUsed: recovery.ledger.nextSequence - 1,
             clock: clock, logger: logger)
         let own = AgentMetrics()
+        let client = NIOHTTPClient(group: group)
+        inputs = MetricInputs(config, client: client, group: group, clock: clock, logger: logger)
         metrics = MetricsLoop(
-            options: Self.collectorOptions(config.metrics), interval: config.metrics.interval, uplink: uplink,
-            compressor: compressor, clock: clock, own: own)
+            options: Self.collectorOptions(config.metrics), config: config.metrics, uplink: uplink,
+            compressor: compressor, clock: clock, own: own, inputs: inputs)
         guard
             let tailer = LogTailer(
                 recovery: recovery,
@@ -119,7 +122,6 @@ private struct Lineage {
         else { throw AgentError("this process may open no more files", hint: "raise its limit of open files") }
         self.tailer = tailer
         own.reads { tailer.counters }
-        let client = NIOHTTPClient(group: group)
         let docker = DockerAPI(client: client, endpoint: .unixSocket(path: config.docker.socket))
         let probe = NetworkProbe(client: client, group: group)
         let (configured, link) = (config.advertiseAddress, uplink)
@@ -128,7 +130,8 @@ private struct Lineage {
         reporter = HostReporter(
             .init(
                 host: identity.host, name: config.hostName ?? Agent.hostName, address: address, config: config,
-                uplink: uplink, tailer: tailer, metrics: metrics, own: own, probe: probe, docker: docker, clock: clock,
+                uplink: uplink, tailer: tailer, metrics: metrics, inputs: inputs, own: own, probe: probe,
+                docker: docker, clock: clock,
                 logger: logger))
         let stepPath = config.stateDirectory + "/steps.journal"
         let (stepJournal, stepRecords) = try Journal.open(path: stepPath, io: state.io)
@@ -180,6 +183,7 @@ private struct Lineage {
         return await withTaskGroup(of: String?.self) { loops in
             loops.addTask { await uplink.run(addresses: addresses) { LinkDialer(try keeper.context(), group: group) } }
             loops.addTask { await nothing { await metrics.run() } }
+            if let inputs { loops.addTask { await nothing { await inputs.run() } } }
             loops.addTask { await nothing { await reporter.run() } }
             loops.addTask { await nothing { await steps.run() } }
             loops.addTask { await nothing { await keeper.run() } }

@@ -1,11 +1,17 @@
 import MusterHost
 import MusterModel
 import MusterStore
+import MusterTransport
 import MusterWire
 import Synchronization
 
 /// The agent's own health as metrics.
 final class AgentMetrics: Sendable {
+    /// Since when this process counts.
+    static let started = MachineClock.wall
+    /// A tick later than this counts as late.
+    static let lateAfter = Duration.milliseconds(20)
+
     private let tailer = Mutex<(@Sendable () -> LogTailCounters)?>(nil)
     private let complaints = Mutex(0)
 
@@ -20,11 +26,17 @@ final class AgentMetrics: Sendable {
     struct Series {
         private let metrics: AgentMetrics
         private var handles: [String: Int] = [:]
+        private var lateTicks: UInt64 = 0
+        private var missedTicks: UInt64 = 0
 
         init(metrics: AgentMetrics) { self.metrics = metrics }
 
-        mutating func collect(into table: inout MetricTable, late: Int64, uplink: Uplink) {
-            set("muster_agent_tick_delay_seconds", Double(late) / 1e9, &table)
+        mutating func collect(into table: inout MetricTable, _ tick: TickGrid.Tick, uplink: Uplink) {
+            if tick.lateness > AgentMetrics.lateAfter { lateTicks += 1 }
+            missedTicks += tick.missed
+            set("muster_agent_metrics_tick_lateness_seconds", Double(tick.lateness.nanoseconds / 1_000) / 1e6, &table)
+            set("muster_agent_metrics_late_ticks_total", Double(lateTicks), &table)
+            set("muster_agent_metrics_missed_ticks_total", Double(missedTicks), &table)
             set("muster_agent_build_info", ("version", Agent.version), 1, &table)
             process(&table)
             link(uplink, &table)
@@ -43,13 +55,14 @@ final class AgentMetrics: Sendable {
             set("muster_agent_link_connects_total", Double(counters.connects), &table)
             set("muster_agent_link_sent_bytes_total", Double(counters.bytesSent), &table)
             if let roundTrip = counters.roundTrip {
-                set("muster_agent_link_round_trip_seconds", Double(roundTrip.nanoseconds) / 1e9, &table)
+                set("muster_agent_link_round_trip_seconds", Double(roundTrip.nanoseconds / 1_000) / 1e6, &table)
             }
             for name in TrafficClass.allCases {
                 let lane = uplink.lane(name)
                 let label = ("class", name.description)
                 set("muster_agent_queue_bytes", label, Double(lane.memoryBytes), &table)
                 set("muster_agent_queue_frames", label, Double(lane.memoryFrames), &table)
+                set("muster_agent_retained_bytes", label, Double(lane.retainedBytes), &table)
                 set("muster_agent_sent_frames_total", label, Double(counters.framesSent[name]), &table)
                 set("muster_agent_spool_bytes", label, Double(uplink.spool.bytesOnDisk(name)), &table)
             }
@@ -76,27 +89,34 @@ final class AgentMetrics: Sendable {
             }
         }
 
-        private mutating func set(
+        /// Whether a series with these values of labels is there.
+        func isKnown(_ name: String, _ values: String...) -> Bool { handles[Self.key(name, values)] != nil }
+
+        private static func key(_ name: String, _ values: [String]) -> String {
+            values.reduce(name) { "\($0)\u{0}\($1)" }
+        }
+
+        mutating func set(
             _ name: String, _ labels: (String, String)..., value: Double, _ table: inout MetricTable
         ) {
-            let key = labels.reduce(name) { "\($0)\u{0}\($1.1)" }
+            let key = Self.key(name, labels.map(\.1))
             if handles[key] == nil {
                 handles[key] = table.register(Labels([("__name__", name)] + labels))
             }
             if let handle = handles[key] { table.set(handle, value) }
         }
 
-        private mutating func set(_ name: String, _ value: Double, _ table: inout MetricTable) {
+        mutating func set(_ name: String, _ value: Double, _ table: inout MetricTable) {
             set(name, value: value, &table)
         }
 
-        private mutating func set(
+        mutating func set(
             _ name: String, _ label: (String, String), _ value: Double, _ table: inout MetricTable
         ) {
             set(name, label, value: value, &table)
         }
 
-        private mutating func set(
+        mutating func set(
             _ name: String, _ first: (String, String), _ second: (String, String), _ value: Double,
             _ table: inout MetricTable
         ) {

@@ -22,6 +22,7 @@ final class HostReporter: Sendable {
         var uplink: Uplink
         var tailer: LogTailer
         var metrics: MetricsLoop
+        var inputs: MetricInputs?
         var own: AgentMetrics
         var probe: any CheckProbe
         var docker: DockerAPI
@@ -104,10 +105,6 @@ final class HostReporter: Sendable {
         state.withLock { $0.observation = observation }
         let found = ContainerServices.discover(
             containers: observation.containers, statics: statics, host: parts.host, advertisedAddress: parts.address())
-        parts.own.labelComplaints(found.complaints.count)
-        for complaint in found.complaints.prefix(16) {
-            parts.logger.debug("service label ignored", metadata: ["reason": "\(complaint)"])
-        }
         checks.watch(found.targets)
         let services = Dictionary(
             found.targets.compactMap { target in
@@ -115,7 +112,16 @@ final class HostReporter: Sendable {
             }, uniquingKeysWith: { first, _ in first })
         parts.tailer.setSources(fileSources + containerSources(observation.containers, services))
         parts.metrics.containersListed(targets(observation.containers, services))
+        let scraping = parts.inputs?.observed(observation.containers, services: services) ?? []
+        note(found.complaints + scraping)
         changed.yield()
+    }
+
+    private func note(_ complaints: [LabelComplaint]) {
+        parts.own.labelComplaints(complaints.count)
+        for complaint in complaints.prefix(16) {
+            parts.logger.debug("label ignored", metadata: ["reason": "\(complaint)"])
+        }
     }
 
     /// Says what is wrong with Docker when that changes, and not every time it is tried.

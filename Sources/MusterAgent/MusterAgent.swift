@@ -1,6 +1,6 @@
 // MusterAgent: the wiring of the agent. It joins cores and drivers and decides nothing itself.
 //
-//     MetricsLoop   collectors, on the second ---> frames --+
+//     MetricsLoop   collectors, on the second ---> frames --+   <-- MetricInputs: scrapes, StatsD, OTLP
 //     LogTailer     files, on a thread of its own -> blocks -+--> Uplink --> LinkConnection --> coordinator
 //     HostReporter  containers, checks ----------> snapshot -+
 //     StepRunner    rollout steps <--> journal --> reports --+

@@ -1,6 +1,7 @@
 package import Logging
 import MusterHost
 package import MusterModel
+import MusterSeries
 package import MusterStore
 package import MusterTransport
 package import MusterWire
@@ -83,7 +84,11 @@ package final class Uplink: Sendable {
         }
         // Logs are numbered by their ledger, which reserves on its own.
         handedOut[.logs] = logNumbersUsed
-        var outbound = Outbound(handedOut: handedOut, now: clock.now)
+        var outbound = Outbound(
+            handedOut: handedOut,
+            canBegin: PerClass(
+                control: nil, health: nil, metrics: { MetricFrame.isKeyframe($0.payload) }, logs: nil),
+            now: clock.now)
         for name in TrafficClass.allCases {
             if let newest = spool.newestSequence(name) { outbound.spooled(name, through: newest) }
         }
@@ -100,6 +105,8 @@ package final class Uplink: Sendable {
     /// Our address on the way to the coordinator, nil before the first connection.
     package var localAddress: String? { state.withLock { $0.localAddress } }
     package var isUp: Bool { state.withLock { $0.outbound.isUp } }
+    /// The sequence the next frame of a class gets, if nothing goes wrong.
+    package func nextUnused(_ name: TrafficClass) -> UInt64 { state.withLock { $0.reservations[name].nextUnused } }
     package func lane(_ name: TrafficClass) -> LaneState { state.withLock { $0.outbound.state(name) } }
 
     // MARK: In
@@ -246,7 +253,7 @@ package final class Uplink: Sendable {
 
     func released(_ released: Released) {
         do throws(StoreError) {
-            try spool.release(released.class, through: released.highest)
+            try spool.release(released.class, through: released.spoolThrough)
         } catch {
             logger.error("the spool cannot be trimmed", metadata: ["class": "\(released.class)", "reason": "\(error)"])
         }

@@ -11,9 +11,6 @@ package struct AlertRule: Equatable, Sendable {
     package let expression: String
     /// Where `expr` stands, for error messages of its parser.
     package let expressionPosition: SourcePosition
-    package let interval: Duration
-    /// Evaluated at this much before now.
-    package let queryOffset: Duration
     /// `for`: how long the expression has to hold before the alert fires.
     package let holdFor: Duration
     /// How long the alert goes on firing after the expression stopped to hold.
@@ -25,8 +22,7 @@ package struct AlertRule: Equatable, Sendable {
 
     package init(
         id: String, group: String, name: String, expression: String, expressionPosition: SourcePosition,
-        interval: Duration, queryOffset: Duration = .zero, holdFor: Duration = .zero, keepFiringFor: Duration = .zero,
-        limit: Int = AlertLimits.alertsPerRule, labels: [String: AlertTemplate] = [:],
+        holdFor: Duration = .zero, keepFiringFor: Duration = .zero, limit: Int = AlertLimits.alertsPerRule, labels: [String: AlertTemplate] = [:],
         annotations: [String: AlertTemplate] = [:]
     ) {
         self.id = id
@@ -34,8 +30,6 @@ package struct AlertRule: Equatable, Sendable {
         self.name = name
         self.expression = expression
         self.expressionPosition = expressionPosition
-        self.interval = interval
-        self.queryOffset = queryOffset
         self.holdFor = holdFor
         self.keepFiringFor = keepFiringFor
         self.limit = limit

@@ -37,33 +37,12 @@ package struct AlertRules: Sendable {
     package let settings: Settings
     private var records: [String: AlertRuleRecord] = [:]
     private var problems: [String: String] = [:]
-    private var nextEvaluation: [String: Instant] = [:]
     private var graceUntil = Instant.distantPast
 
     package init(_ rules: [AlertRule], settings: Settings = Settings()) {
         self.rules = rules
         byID = Self.indexed(rules)
         self.settings = settings
-    }
-
-    // MARK: Schedule
-
-    /// When `due` has something to give; nil without rules.
-    package var wakeAt: Instant? {
-        rules.map { nextEvaluation[$0.id] ?? .distantPast }.min()
-    }
-
-    /// The rules whose evaluation is due, once each: on the grid of their interval, so that a late loop skips
-    /// evaluations instead of bunching them. A new rule is due at once.
-    package mutating func due(now: Instant) -> [AlertRule] {
-        var due: [AlertRule] = []
-        for rule in rules where (nextEvaluation[rule.id] ?? .distantPast) <= now {
-            let interval = max(1, rule.interval.nanoseconds)
-            let passed = now.nanoseconds.quotientAndRemainder(dividingBy: interval).quotient
-            nextEvaluation[rule.id] = Instant(nanoseconds: passed * interval) + rule.interval
-            due.append(rule)
-        }
-        return due
     }
 
     // MARK: Events
@@ -115,7 +94,6 @@ package struct AlertRules: Sendable {
         self.rules = rules
         byID = Self.indexed(rules)
         let ids = Set(rules.map(\.id))
-        nextEvaluation = nextEvaluation.filter { ids.contains($0.key) }
         problems = problems.filter { ids.contains($0.key) }
         var effect = Effect()
         for id in records.keys.sorted() where !ids.contains(id) {
@@ -133,11 +111,14 @@ package struct AlertRules: Sendable {
     /// Why the last evaluation of a rule failed; nil when it did not.
     package func problem(of id: String) -> String? { problems[id] }
 
+    /// Pending and firing alerts of one rule, by fingerprint.
+    package func alerts(of id: String) -> [Alert] {
+        (records[id]?.active ?? []).map(\.alert).sorted { $0.fingerprint < $1.fingerprint }
+    }
+
     /// Pending and firing alerts, in order of rule and fingerprint.
     package var alerts: [Alert] {
-        records.keys.sorted().flatMap { id in
-            (records[id]?.active ?? []).map(\.alert).sorted { $0.fingerprint < $1.fingerprint }
-        }
+        records.keys.sorted().flatMap(alerts(of:))
     }
 
     /// What fires, for `AlertGroups.reconciled`.

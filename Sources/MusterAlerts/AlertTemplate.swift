@@ -12,6 +12,8 @@ package struct AlertTemplate: Equatable, Sendable {
     package static let supported = "{{ $labels.NAME }} and {{ $value }}"
 
     package let parts: [Part]
+    /// As it was written.
+    package let source: String
 
     package init(_ source: String) throws(AlertTemplateError) {
         var parts: [Part] = []
@@ -25,6 +27,7 @@ package struct AlertTemplate: Equatable, Sendable {
         }
         if !rest.isEmpty { parts.append(.text(String(rest))) }
         self.parts = parts
+        self.source = source
     }
 
     /// A label that is absent expands to nothing. Longer texts than `AlertLimits.expandedTextBytes` are cut.

@@ -83,7 +83,7 @@ package struct APIClient: Sendable {
     private func request(
         _ method: String, _ path: String, query: [(String, String?)], body: [UInt8], contentType: String
     ) -> HTTPRequest {
-        let items = query.compactMap { name, value in value.map { "\(name)=\(Self.encoded($0))" } }
+        let items = query.compactMap { name, value in value.map { "\(Self.encoded(name))=\(Self.encoded($0))" } }
         var headers = [
             HTTPHeader("authorization", "Bearer \(token)"), HTTPHeader("accept", "application/json"),
         ]
@@ -110,6 +110,7 @@ package struct APIClient: Sendable {
         return CLIError("the coordinator at \(endpoint) cannot be asked: \(failure)", hint: hint)
     }
 
+    /// A refusal in the coordinator's own words: its own shape, or Prometheus's where the route is Prometheus's.
     package static func refusal(_ response: HTTPResponse) -> CLIError {
         struct Refusal: Decodable {
             struct Content: Decodable {
@@ -118,10 +119,12 @@ package struct APIClient: Sendable {
             }
             var error: Content
         }
-        guard let refusal = try? JSONDecoder().decode(Refusal.self, from: Data(response.body)) else {
-            return CLIError("the coordinator refused with HTTP status \(response.status)")
+        let body = Data(response.body)
+        if let refusal = try? JSONDecoder().decode(Refusal.self, from: body) {
+            return CLIError(refusal.error.message, hint: refusal.error.hint ?? "")
         }
-        return CLIError(refusal.error.message, hint: refusal.error.hint ?? "")
+        if let refusal = try? JSONDecoder().decode(PrometheusRefusal.self, from: body) { return refusal.error }
+        return CLIError("the coordinator refused with HTTP status \(response.status)")
     }
 }
 

@@ -7,25 +7,36 @@ package struct Terminal: Sendable {
     package var isOutputTerminal: Bool
     package var isErrorTerminal: Bool
     package var hasColour: Bool
+    /// Whether standard output is a terminal on which the cursor can be moved.
+    package var canRedraw: Bool
     /// Columns, 80 when unknown.
     package var width: Int
+    /// Lines, 24 when unknown.
+    package var height: Int
 
-    package init(isOutputTerminal: Bool, isErrorTerminal: Bool, hasColour: Bool, width: Int) {
+    package init(
+        isOutputTerminal: Bool, isErrorTerminal: Bool, hasColour: Bool, canRedraw: Bool = false, width: Int,
+        height: Int = 24
+    ) {
         self.isOutputTerminal = isOutputTerminal
         self.isErrorTerminal = isErrorTerminal
         self.hasColour = hasColour
+        self.canRedraw = canRedraw
         self.width = width
+        self.height = height
     }
 
-    /// `NO_COLOR` (any value) and `TERM=dumb` turn colour off.
+    /// `NO_COLOR` (any value) turns colour off, `TERM=dumb` redrawing as well.
     package static func current(environment: [String: String]) -> Terminal {
         let isOutput = isatty(STDOUT_FILENO) == 1
         var size = winsize()
-        let isSized = unsafe ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
+        let isSized = unsafe ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0
         return Terminal(
             isOutputTerminal: isOutput, isErrorTerminal: isatty(STDERR_FILENO) == 1,
             hasColour: isOutput && environment["NO_COLOR"] == nil && environment["TERM"] != "dumb",
-            width: isSized ? Int(size.ws_col) : 80)
+            canRedraw: isOutput && environment["TERM"] != "dumb",
+            width: isSized && size.ws_col > 0 ? Int(size.ws_col) : 80,
+            height: isSized && size.ws_row > 0 ? Int(size.ws_row) : 24)
     }
 
     package enum Colour: String, Sendable {
@@ -57,10 +68,11 @@ package struct Terminal: Sendable {
     }
 }
 
-/// Standard output in whole lines.
+/// Standard output and standard error; what is written is whole.
 package enum Output {
     static func line(_ text: String) { write(text + "\n", to: STDOUT_FILENO) }
     package static func error(_ text: String) { write(text + "\n", to: STDERR_FILENO) }
+    static func text(_ text: String) { write(text, to: STDOUT_FILENO) }
     static func errorText(_ text: String) { write(text, to: STDERR_FILENO) }
     static func raw(_ bytes: [UInt8]) { write(bytes, to: STDOUT_FILENO) }
 

@@ -1,8 +1,6 @@
 package import ArgumentParser
 package import Foundation
-import Glibc
-import MusterModel
-import MusterTransport
+package import MusterModel
 
 /// What every verb takes.
 package struct CommonOptions: ParsableArguments {
@@ -13,73 +11,6 @@ package struct CommonOptions: ParsableArguments {
     package var json = false
 
     package init() {}
-}
-
-/// One call of one verb: who is asked, and what the output is.
-package struct Session {
-    let api: APIClient
-    let terminal: Terminal
-    let isJSON: Bool
-
-    init(_ options: CommonOptions) throws {
-        let environment = ProcessInfo.processInfo.environment
-        let context = try Context.load(path: options.context, environment: environment)
-        terminal = Terminal.current(environment: environment)
-        isJSON = options.json
-        api = try APIClient(
-            http: try OperatorConnection.client(authority: context.authority), address: context.address,
-            token: context.token)
-    }
-
-    /// Asks and prints: the answer as it came with `--json`, what `render` makes of it otherwise.
-    func show<Answer: Decodable & Sendable>(
-        _ path: String, query: [(String, String?)] = [], _ type: Answer.Type = Answer.self,
-        render: (Answer) -> [String]
-    ) async throws {
-        let data = try await ask("GET", path, query: query)
-        for line in try Self.lines(of: data, isJSON: isJSON, render) { Output.line(line) }
-    }
-
-    /// Sends a request, saying so on the terminal when the answer takes more than a second.
-    func ask(
-        _ method: String, _ path: String, query: [(String, String?)] = [], body: [UInt8] = [],
-        contentType: String = "application/json"
-    ) async throws -> Data {
-        let api = api
-        return try await waiting("the coordinator's answer") {
-            try await api.send(method, path, query: query, body: body, contentType: contentType)
-        }
-    }
-
-    /// What is printed of an answer: itself for programs, `render`'s lines for people.
-    package static func lines<Answer: Decodable>(
-        of data: Data, isJSON: Bool, _ render: (Answer) -> [String]
-    ) throws -> [String] {
-        isJSON ? [String(decoding: data, as: UTF8.self)] : render(try APIClient.decode(data))
-    }
-
-    /// Runs `work`; after a second a line on standard error says what it waits for, and is wiped when it is done.
-    func waiting<Answer: Sendable>(
-        _ what: String, _ work: @escaping @Sendable () async throws -> Answer
-    ) async throws -> Answer {
-        guard terminal.isErrorTerminal else { return try await work() }
-        return try await announcing(WaitingNotice(what) { Output.errorText($0) }, work)
-    }
-
-    /// Hands on the lines of an answer as they come, saying so on the terminal when the first takes more than a second.
-    func stream(
-        _ path: String, query: [(String, String?)], line: @escaping @Sendable (Data) -> Bool
-    ) async throws {
-        guard terminal.isErrorTerminal else { return try await api.lines(path, query: query, line: line) }
-        let notice = WaitingNotice("the first line") { Output.errorText($0) }
-        let api = api
-        try await announcing(notice) {
-            try await api.lines(path, query: query) { data in
-                notice.end()
-                return line(data)
-            }
-        }
-    }
 }
 
 /// Runs `work`; when it takes longer than `delay` the notice is shown, and wiped at the latest when it is done.
@@ -125,6 +56,28 @@ package func parseDuration(_ text: String) throws -> Duration {
         throw ValidationError("\"\(text)\" is no duration; write for example 30s, 10m or 1h30m")
     }
     return duration
+}
+
+/// Times on the command line: RFC 3339, or seconds since 1970 as in the API.
+package func parseTime(_ text: String) throws -> Instant {
+    if let seconds = Double(text), seconds.isFinite, abs(seconds) < 9e9 {
+        return Instant(milliseconds: Int64((seconds * 1_000).rounded()))
+    }
+    for isFractional in [false, true] {
+        guard let date = try? Date.ISO8601FormatStyle(includingFractionalSeconds: isFractional).parse(text) else {
+            continue
+        }
+        return Instant(milliseconds: Int64((date.timeIntervalSince1970 * 1_000).rounded()))
+    }
+    throw ValidationError("\"\(text)\" is no time; write for example 2026-03-01T12:00:00Z, or seconds since 1970")
+}
+
+/// A number of rows or the like on the command line.
+package func parseCount(_ text: String) throws -> Int {
+    guard let count = Int(text), count > 0 else {
+        throw ValidationError("\"\(text)\" is no number of rows; write for example 20")
+    }
+    return count
 }
 
 /// How long ago, for people: `3s`, `4m`, `2h`, `5d`.

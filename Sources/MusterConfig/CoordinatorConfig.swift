@@ -28,8 +28,6 @@ package struct CoordinatorConfig: Equatable, Sendable {
         package init() {}
     }
 
-    package static let defaultMetrics = Keep(retention: .hours(2), maxBytes: 512 << 20)
-    package static let metricsRetentionRange = Duration.minutes(10)...Duration.hours(24 * 7)
     package static let defaultLogs = Keep(retention: .hours(24 * 7), maxBytes: 10 << 30)
     package static let logsRetentionRange = Duration.minutes(10)...Duration.hours(24 * 400)
     package static let livenessRange = Limits.heartbeatInterval...Duration.hours(24)
@@ -39,7 +37,7 @@ package struct CoordinatorConfig: Equatable, Sendable {
     /// Where the HTTPS API answers.
     package var api = defaultAPI
     package var dataDirectory = defaultDataDirectory
-    package var metrics = defaultMetrics
+    package var metrics = StoredMetricsConfig()
     package var logs = defaultLogs
     /// Glob patterns of rule files.
     package var rules: [String] = []
@@ -61,9 +59,7 @@ package struct CoordinatorConfig: Equatable, Sendable {
             try listen.finish()
         }
         dataDirectory = try reader.absolutePath("dataDirectory") ?? Self.defaultDataDirectory
-        if let inner = try reader.mapping("metrics") {
-            metrics = try Keep(inner, retention: Self.metricsRetentionRange, default: Self.defaultMetrics)
-        }
+        if let inner = try reader.mapping("metrics") { metrics = try StoredMetricsConfig(inner) }
         if let inner = try reader.mapping("logs") {
             logs = try Keep(inner, retention: Self.logsRetentionRange, default: Self.defaultLogs)
         }

@@ -18,6 +18,22 @@ package struct MetricsConfig: Equatable, Sendable {
         }
     }
 
+    /// A metric family that is sent less often than its collector reads it.
+    package struct Family: Equatable, Sendable {
+        /// The name of a metric, or its beginning and `*`. Of several that match the longest counts.
+        package var pattern: String
+        /// Rounded to whole ticks of the grid.
+        package var interval: Duration
+
+        package init(pattern: String, interval: Duration) {
+            self.pattern = pattern
+            self.interval = interval
+        }
+    }
+
+    /// Entries of `families`.
+    package static let familyEntries = 200
+
     /// The collectors there are, by node_exporter's names (`stat` includes its `cpu`: both are one file; `container` is
     /// the cgroups). Those with `isCostly` run every 10 s unless the file says otherwise.
     package static let collectors: [(name: String, isCostly: Bool)] = [
@@ -31,6 +47,9 @@ package struct MetricsConfig: Equatable, Sendable {
     package var interval: Duration
     /// One for each name of `collectors`.
     package private(set) var byCollector: [String: Collector]
+    package var families: [Family] = []
+    /// What other programs measure.
+    package var inputs = InputsConfig()
 
     package init(interval: Duration = defaultInterval) {
         self.interval = interval
@@ -59,6 +78,33 @@ package struct MetricsConfig: Equatable, Sendable {
             }
             try named.finish()
         }
+        families = try Self.families(&reader)
+        inputs = try InputsConfig(&reader)
         try reader.finish()
+    }
+
+    private static func families(_ reader: inout ConfigReader) throws(ConfigError) -> [Family] {
+        guard let node = reader.node("families"), case .mapping(let entries) = node.content else {
+            _ = try reader.mapping("families")
+            return []
+        }
+        guard entries.count <= familyEntries else {
+            throw reader.error("families", "has \(entries.count) entries", allowed: "at most \(familyEntries)")
+        }
+        var named = try ConfigReader(node, path: reader.path("families"))
+        var families: [Family] = []
+        for entry in entries {
+            let name = entry.key.hasSuffix("*") ? String(entry.key.dropLast()) : entry.key
+            let isAll = entry.key == "*"
+            guard isAll || Labels.isName(name), name.utf8.count <= Limits.labelNameBytes else {
+                throw reader.error(
+                    "families", "has the name \"\(entry.key)\"",
+                    allowed: "the name of a metric or its beginning and *, such as node_filesystem_*")
+            }
+            guard let interval = try named.duration(entry.key, in: intervalRange) else { continue }
+            families.append(Family(pattern: entry.key, interval: interval))
+        }
+        try named.finish()
+        return families
     }
 }

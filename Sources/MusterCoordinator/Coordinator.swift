@@ -7,6 +7,7 @@ import MusterHealth
 import MusterModel
 import MusterPattern
 import MusterProtocol
+import MusterSeries
 import MusterStore
 import MusterTransport
 import MusterYAML
@@ -31,6 +32,7 @@ package enum Coordinator {
     static let pulse = Duration.milliseconds(100)
     static let storeInterval = Duration.milliseconds(500)
     static let housekeeping = Duration.minutes(1)
+    static let keeperPulse = Duration.seconds(1)
 
     /// Runs until the task is cancelled. Throws `CoordinatorError`, `ConfigError` or `StoreError` when it cannot start.
     package static func run(_ options: CoordinatorOptions, logger: Logger) async throws {
@@ -45,23 +47,27 @@ package enum Coordinator {
         let store = try await SQLiteControlStore(path: config.dataDirectory + "/control.sqlite")
         let authority = try await HostAuthority.open(certificates, store: store)
         let ingest = try Ingest.open(
-            Ingest.Settings(
-                directory: config.dataDirectory, metricRetention: config.metrics.retention,
-                metricBytes: config.metrics.maxBytes, logRetention: config.logs.retention,
-                logBytes: config.logs.maxBytes),
-            io: io, compressor: ZlibCompressor(), now: clock.now, logger: logger)
-        let fleet = try await restoredFleet(config, store, authority, clock, logger)
+            Self.ingestSettings(config), io: io, compressor: ZlibCompressor(), now: clock.now, logger: logger)
         let group = MultiThreadedEventLoopGroup.singleton
+        let older = try OlderSamples(config.metrics.handOff, group: group)
+        let queries = QueryDesk(source: StoreAndOlder(store: ingest.metrics, older: older), clock: clock)
+        let fleet = try await restoredFleet(config, store, authority, clock, logger)
         let rollouts = RolloutDesk(fleet: fleet, store: store, clock: clock, logger: logger)
-        let alerts = try alertDesk(config, ingest.metrics, store, group, clock, logger)
+        let loaded = try RuleLoader.load(config.rules)
+        let handOff = try await HandOffDesk(
+            config.metrics.handOff, metrics: ingest.metrics, store: store, group: group, clock: clock, logger: logger)
+        let alerts = try alertDesk(config, loaded, store, group, clock, logger)
+        let rules = RuleRunner(
+            loaded, queries: queries, desk: alerts, recorder: RelayRecorder(ingest: ingest, clock: clock), clock: clock,
+            logger: logger)
         let hub = LinkHub(
             clock: clock, ingest: ingest, fleet: fleet, authority: authority, rollouts: rollouts, logger: logger)
         rollouts.sends { hub.send($0) }
         let tokens = try await TokenBook.open(store)
         let server = APIServer(
             handlers: APIHandlers(
-                fleet: fleet, ingest: ingest, alerts: alerts, rollouts: rollouts, authority: authority, tokens: tokens,
-                links: hub, joins: JoinGate(), clock: clock, startedAt: clock.now, logger: logger),
+                fleet: fleet, ingest: ingest, queries: queries, alerts: alerts, rules: rules,
+                otlp: OTLPDesk(clock: clock), handOff: handOff, rollouts: rollouts, authority: authority, tokens: tokens, links: hub, joins: JoinGate(), clock: clock, startedAt: clock.now, logger: logger),
             tokens: tokens, clock: clock, logger: logger)
         let identity = try CoordinatorIdentity(authority, clock: clock)
         let listener = try await listen(config, identity, group, logger)
@@ -71,10 +77,13 @@ package enum Coordinator {
             try await withThrowingTaskGroup(of: Void.self) { loops in
                 loops.addTask { await hub.run(listener) }
                 loops.addTask { try await alerts.run() }
+                loops.addTask { await rules.run() }
+                loops.addTask { await handOff.run() }
                 loops.addTask { try await rollouts.run() }
                 loops.addTask { await tick(fleet, ingest, rollouts, clock, logger) }
                 loops.addTask { await keep(fleet, tokens, store, clock, logger) }
                 loops.addTask { await removeExpired(ingest, clock, logger) }
+                loops.addTask { await keep(ingest, clock) }
                 loops.addTask { await identity.renewing(logger) }
                 loops.addTask {
                     try await server.run(
@@ -98,9 +107,10 @@ package enum Coordinator {
             failure = error
         }
         await listener.close()
-        await ingest.close()
-        // A task of its own: this one may be cancelled, and the store does nothing for a cancelled task.
+        // A task of its own: this one may be cancelled, and neither store does anything for a cancelled task.
         await Task {
+            await queries.close()
+            await ingest.close(now: clock.now)
             await storeSnapshots(fleet, store, clock, logger)
             try? await tokens.storeUses(now: clock.now)
             try? store.close()
@@ -118,8 +128,20 @@ package enum Coordinator {
         return try CoordinatorConfig(try YAML.parse(Array(data), file: path))
     }
 
+    private static func ingestSettings(_ config: CoordinatorConfig) -> Ingest.Settings {
+        var metrics = SeriesStore.Settings()
+        metrics.retention = config.metrics.retention
+        metrics.maxBytes = config.metrics.maxMemory
+        metrics.seriesPerOwner = config.metrics.seriesPerHost
+        metrics.seriesPerMetric = config.metrics.seriesPerMetric
+        return Ingest.Settings(
+            directory: config.dataDirectory, metrics: metrics, metricBytes: config.metrics.maxBytes,
+            logRetention: config.logs.retention, logBytes: config.logs.maxBytes,
+            lateAfter: config.metrics.handOff.isEmpty ? nil : HandOffWindows.Settings().delay)
+    }
+
     private static func alertDesk(
-        _ config: CoordinatorConfig, _ metrics: MetricStore, _ store: any ControlStore, _ group: any EventLoopGroup,
+        _ config: CoordinatorConfig, _ loaded: [LoadedGroup], _ store: any ControlStore, _ group: any EventLoopGroup,
         _ clock: MachineClock, _ logger: Logger
     ) throws -> AlertDesk {
         let alerting = try config.alerting.map { node throws(ConfigError) in
@@ -128,9 +150,12 @@ package enum Coordinator {
         // Without receivers alerts are still evaluated, grouped and listed; nobody is told.
         let nobody = AlertingConfig(
             route: AlertRoute(receiver: "nobody"), receivers: [AlertReceiver(name: "nobody", levels: [])])
+        let alertRules = loaded.flatMap(\.group.rules).compactMap { rule -> AlertRule? in
+            if case .alert(let alert) = rule { alert } else { nil }
+        }
         return AlertDesk(
-            config: alerting ?? nobody, rules: try RuleLoader.load(config.rules), source: metrics, store: store,
-            webhooks: try WebhookSender(group: group), clock: clock, logger: logger)
+            config: alerting ?? nobody, rules: alertRules, store: store, webhooks: try WebhookSender(group: group),
+            clock: clock, logger: logger)
     }
 
     private static func listen(
@@ -151,7 +176,6 @@ package enum Coordinator {
     private static func tick(
         _ fleet: Fleet, _ ingest: Ingest, _ rollouts: RolloutDesk, _ clock: MachineClock, _ logger: Logger
     ) async {
-        var housekeepingAt = clock.now + housekeeping
         while !Task.isCancelled {
             let now = clock.now
             for change in fleet.tick(now: now) {
@@ -161,14 +185,18 @@ package enum Coordinator {
                         "host": "\(change.host)", "to": "\(change.to.rawValue)", "reason": "\(change.reason)",
                     ])
                 guard change.to == .unreachable else { continue }
-                ingest.metrics.hostLost(change.host)
+                ingest.metrics.hostLost(change.host, now: now)
                 rollouts.hostLost(change.host, reason: change.reason)
             }
-            if now >= housekeepingAt {
-                housekeepingAt = now + housekeeping
-                ingest.metrics.expire(now: now)
-            }
             try? await Task.sleep(for: pulse)
+        }
+    }
+
+    /// Seals, writes and drops what the metric store has; a loop of its own, as the next.
+    private static func keep(_ ingest: Ingest, _ clock: MachineClock) async {
+        while !Task.isCancelled {
+            await ingest.keeper.run(now: clock.now)
+            try? await Task.sleep(for: keeperPulse)
         }
     }
 

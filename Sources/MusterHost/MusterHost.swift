@@ -5,10 +5,11 @@
 //     Docker/    the engine's API over its unix socket: list, inspect, events; containers as they are now
 //     Logs/      files by glob, inotify, rotation, the containers' json-file logs -> slabs of lines with their offsets
 //     Checks/    HTTP, TCP and engine health probes; what they saw goes to the core MusterHealth, which judges it
+//     Inputs/    what other programs measure: scrapes over HTTP, StatsD over UDP, OTLP -> rows of `MetricTable`
 //     Actions/   the executors of rollout steps; what must happen is decided in the core MusterRollouts
 //
 // The parts do not know one another. MusterAgent joins them: the containers that Docker/ lists become the targets of
-// the container metrics, the sources of Logs/ and the instances of Checks/.
+// the container metrics, the sources of Logs/, the instances of Checks/ and, if their labels ask, targets of Inputs/.
 //
 // Three rules hold for all of them.
 //   - Nothing here waits for ever. A mount, a socket or a process that does not answer costs its own reading and no

@@ -23,6 +23,12 @@ package struct Labels: Hashable, Sendable, CustomStringConvertible {
 
     package init(_ labels: [String: String]) { self.init(labels.map { ($0.key, $0.value) }) }
 
+    /// Pairs that are sorted already, each name once: no sorting and no copy for an answer of many series.
+    package init(sortedPairs pairs: [Label]) {
+        assert(zip(pairs, pairs.dropFirst()).allSatisfy { $0.name < $1.name }, "\(pairs)")
+        self.pairs = pairs
+    }
+
     /// Whether a label may be called so: letters, digits and `_`, ASCII only, not beginning with a digit.
     package static func isName(_ text: some StringProtocol) -> Bool {
         guard let first = text.utf8.first, !(UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first) else {
@@ -99,73 +105,4 @@ package struct Labels: Hashable, Sendable, CustomStringConvertible {
 
 extension Labels: ExpressibleByDictionaryLiteral {
     package init(dictionaryLiteral elements: (String, String)...) { self.init(elements) }
-}
-
-/// One condition on a label, as in `{job="api",path=~"/v1/.*"}`. A label that is absent counts as empty.
-package struct LabelMatcher: Sendable, CustomStringConvertible {
-    package enum Operator: String, Sendable {
-        case equal = "="
-        case notEqual = "!="
-        case matches = "=~"
-        case notMatches = "!~"
-    }
-
-    package let name: String
-    package let `operator`: Operator
-    package let value: String
-    private let pattern: (any Pattern)?
-
-    /// `compiler` is asked for a pattern only by `=~` and `!~`; it throws when the expression is not valid RE2.
-    package init(_ name: String, _ op: Operator, _ value: String, compiler: some PatternCompiler) throws(PatternError) {
-        self.name = name
-        self.operator = op
-        self.value = value
-        switch op {
-        case .equal, .notEqual: pattern = nil
-        case .matches, .notMatches: pattern = try compiler.compile(value)
-        }
-    }
-
-    /// A condition without a pattern: `name="value"`.
-    package init(_ name: String, equals value: String) {
-        self.name = name
-        self.operator = .equal
-        self.value = value
-        pattern = nil
-    }
-
-    package func isMatch(_ actual: String) -> Bool {
-        switch self.operator {
-        case .equal: actual == value
-        case .notEqual: actual != value
-        case .matches: pattern?.isFullMatch(actual) ?? false
-        case .notMatches: !(pattern?.isFullMatch(actual) ?? true)
-        }
-    }
-
-    package func isMatch(_ labels: Labels) -> Bool { isMatch(labels[name] ?? "") }
-
-    package var description: String { "\(name)\(self.operator.rawValue)\"\(Labels.escaped(value))\"" }
-}
-
-/// A compiled regular expression. Linear time, anchored at both ends.
-package protocol Pattern: Sendable {
-    func isFullMatch(_ text: String) -> Bool
-}
-
-/// Turns an expression (RE2 syntax) into a `Pattern`. The driver MusterPattern does it with libre2; cores receive it.
-package protocol PatternCompiler: Sendable {
-    func compile(_ expression: String) throws(PatternError) -> any Pattern
-}
-
-package struct PatternError: Error, Equatable, CustomStringConvertible {
-    package let expression: String
-    package let reason: String
-
-    package init(expression: String, reason: String) {
-        self.expression = expression
-        self.reason = reason
-    }
-
-    package var description: String { "the regular expression \"\(expression)\" is not valid: \(reason)" }
 }

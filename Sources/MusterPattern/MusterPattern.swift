@@ -32,8 +32,10 @@ package struct RE2Compiler: PatternCompiler {
 /// A compiled expression; frees it when the last reference goes.
 ///
 /// libre2 documents matching as safe from several threads at once. Swift cannot know that of a pointer, so the address
-/// is kept as a number and turned back into a pointer at the two places that use it.
+/// is kept as a number and turned back into a pointer where it is used.
 private final class RE2Pattern: Pattern {
+    let groupNames: [String: Int]
+    private let groups: Int
     private let address: UInt
 
     init(_ expression: String) throws(PatternError) {
@@ -46,10 +48,11 @@ private final class RE2Pattern: Pattern {
             }
         }
         guard let compiled = unsafe compiled else {
-            let bytes = reason.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
-            throw PatternError(expression: expression, reason: String(decoding: bytes, as: UTF8.self))
+            throw PatternError(expression: expression, reason: String(decoding: Self.bytes(reason), as: UTF8.self))
         }
         address = UInt(bitPattern: compiled)
+        groups = unsafe Int(muster_re2_group_count(compiled))
+        groupNames = unsafe Self.names(of: compiled, groups: groups, longest: expression.utf8.count)
     }
 
     deinit {
@@ -64,5 +67,38 @@ private final class RE2Pattern: Pattern {
                     OpaquePointer(bitPattern: address), characters.baseAddress, characters.count)
             }
         }
+    }
+
+    func captures(_ text: String) -> [String?]? {
+        var text = text
+        var spans = [Int](repeating: -1, count: 2 * (groups + 1))
+        return text.withUTF8 { bytes -> [String?]? in
+            let isMatch = unsafe bytes.withMemoryRebound(to: CChar.self) { characters in
+                unsafe muster_re2_captures(
+                    OpaquePointer(bitPattern: address), characters.baseAddress, characters.count, &spans, groups + 1)
+            }
+            guard isMatch else { return nil }
+            return (0...groups).map { group in
+                let (start, end) = (spans[2 * group], spans[2 * group + 1])
+                guard start >= 0, start <= end, end <= bytes.count else { return nil }
+                return unsafe String(decoding: UnsafeBufferPointer(rebasing: bytes[start..<end]), as: UTF8.self)
+            }
+        }
+    }
+
+    private static func names(of compiled: OpaquePointer, groups: Int, longest: Int) -> [String: Int] {
+        guard groups > 0 else { return [:] }
+        var names: [String: Int] = [:]
+        var buffer = [CChar](repeating: 0, count: longest + 1)
+        for group in 1...groups
+        where unsafe muster_re2_group_name(compiled, Int32(group), &buffer, buffer.count) {
+            names[String(decoding: bytes(buffer), as: UTF8.self)] = group
+        }
+        return names
+    }
+
+    /// Up to the NUL.
+    private static func bytes(_ characters: [CChar]) -> [UInt8] {
+        characters.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
     }
 }

@@ -1,68 +1,25 @@
-package import MusterModel
-
-/// A question: the series of a selector, and of those the ones whose value passes the comparison.
-package struct Query: Sendable, CustomStringConvertible {
-    package enum Comparison: String, Sendable, CaseIterable {
-        case equal = "=="
-        case notEqual = "!="
-        case greater = ">"
-        case less = "<"
-        case greaterOrEqual = ">="
-        case lessOrEqual = "<="
-
-        /// IEEE 754: NaN is unequal to everything and neither greater nor less.
-        package func holds(_ left: Double, _ right: Double) -> Bool {
-            switch self {
-            case .equal: left == right
-            case .notEqual: left != right
-            case .greater: left > right
-            case .less: left < right
-            case .greaterOrEqual: left >= right
-            case .lessOrEqual: left <= right
-            }
-        }
-    }
-
-    package struct Filter: Equatable, Sendable {
-        package var comparison: Comparison
-        package var threshold: Double
-    }
-
-    /// At least one of them excludes the empty value.
-    package let matchers: [LabelMatcher]
-    package let filter: Filter?
-
-    init(matchers: [LabelMatcher], filter: Filter?) {
-        self.matchers = matchers
-        self.filter = filter
-    }
-
-    /// `compiler` compiles the expressions of `=~` and `!~`.
-    package init(
-        _ text: String, compiler: some PatternCompiler, limits: QueryLimits = QueryLimits()
-    ) throws(QueryError) {
-        var parser = try QueryParser(text, limits: limits)
-        self = try parser.query(compiler: compiler)
-    }
-
-    package var description: String {
-        let selector = "{" + matchers.map(\.description).joined(separator: ",") + "}"
-        guard let filter else { return selector }
-        return "\(selector) \(filter.comparison.rawValue) \(GoFloat.general(filter.threshold))"
-    }
-}
+import MusterModel
 
 /// What one query may cost.
 package struct QueryLimits: Sendable {
     /// The text, in UTF-8 bytes.
     package var expressionBytes = 16 << 10
     package var matchers = 64
+    /// Levels of an expression, counted in what was read and on the way there. What walks an expression recurses once
+    /// or twice a level, on threads with 512 KiB of stack.
+    package var depth = 100
+    /// Numbers, strings, selectors, calls, operators of an expression, all together.
+    package var nodes = 4_096
     /// Series a selector finds.
     package var series = 50_000
-    /// Samples read for one query, all series together.
-    package var samples = 10_000_000
-    /// Steps of a range, as in Prometheus.
+    /// Samples in memory at one time: what the selectors found and intermediate results.
+    package var samples = 50_000_000
+    /// Samples of an answer.
+    package var resultSamples = 2_000_000
+    /// Steps of a range, as in Prometheus: an answer has at most one point more.
     package var steps = 11_000
+    /// The step of a subquery that names none.
+    package var subqueryStep = Duration.minutes(1)
     /// How far back an instant looks for the newest sample.
     package var lookback = Duration.minutes(5)
 
@@ -75,11 +32,21 @@ package enum QueryError: Error, Equatable, CustomStringConvertible {
     case syntax(line: Int, column: Int, message: String, excerpt: String)
     /// Sound, but beyond a limit or with a range that makes no sense.
     case refused(String)
+    /// Sound in Prometheus, but this function, modifier or operator does not exist here.
+    case unsupported(String)
+    /// The data allows no answer: labels do not match one to one, two series of the answer would have the same labels.
+    case execution(String)
+    case timedOut
+    case canceled
 
     package var description: String {
         switch self {
         case .syntax(let line, let column, let message, let excerpt): "\(line):\(column): \(message)\n\(excerpt)"
         case .refused(let reason): reason
+        case .unsupported(let construct): "\"\(construct)\" is not supported"
+        case .execution(let reason): reason
+        case .timedOut: "the query took too long; add matchers, shorten the range or use a longer step"
+        case .canceled: "the query was canceled"
         }
     }
 }

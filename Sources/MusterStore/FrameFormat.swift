@@ -8,6 +8,10 @@ struct FilePreamble: Equatable, Sendable {
         case segment = 1
         case journal = 2
         case state = 3
+        case part = 4
+        case catalogue = 5
+        case manifest = 6
+        case decoders = 7
     }
 
     static let version: UInt16 = 1

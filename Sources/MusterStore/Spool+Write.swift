@@ -2,12 +2,13 @@ package import MusterModel
 import Synchronization
 
 extension Spool {
-    /// Stores a frame behind the others of its class; its sequence must be above theirs. Never throws for a full or
-    /// broken disk: the outcome says whether the frame is stored and what was lost.
+    /// Stores a frame behind the others of its class; its sequence must be above that of those which are still stored.
+    /// A frame that was released before is kept for the next process and not given out by this one. Never throws for a
+    /// full or broken disk: the outcome says whether the frame is stored and what was lost.
     package func append(_ record: SegmentRecord) -> Outcome {
         lanes.withLock { lanes in
             let index = Int(record.id.class.rawValue)
-            if let last = lanes[index].lastSequence, record.id.sequence <= last {
+            if let last = lanes[index].tail, record.id.sequence <= last {
                 return refused(.other, "sequence \(record.id.sequence) follows \(last)")
             }
             // A segment may have to end and a new one begin.
@@ -31,7 +32,8 @@ extension Spool {
                 drops += Self.collectLoss(&lanes[index])
                 return Outcome(isStored: false, drops: drops, failure: error)
             }
-            lanes[index].lastSequence = record.id.sequence
+            lanes[index].tail = record.id.sequence
+            lanes[index].lastSequence = max(lanes[index].lastSequence ?? 0, record.id.sequence)
             lanes[index].unsynced.count(
                 sequence: record.id.sequence, received: record.received, bytes: SegmentLog.storedBytes(record))
             return Outcome(isStored: true, drops: drops, failure: nil)
@@ -64,6 +66,7 @@ extension Spool {
             guard log.segmentCount > 0 else { return }
             if let last = lanes[index].lastSequence, last <= through {
                 _ = try log.removeAll()
+                lanes[index].tail = nil
                 lanes[index].reader.segmentsRemoved()
                 lanes[index].unsynced = Drop(trafficClass, .disk)
                 return

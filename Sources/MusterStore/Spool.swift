@@ -79,6 +79,8 @@ package final class Spool: Sendable {
         var reader: SegmentReader
         var releasedThrough: UInt64?
         var lastSequence: UInt64?
+        /// The newest on the disk; what is appended must be above it.
+        var tail: UInt64?
         /// What the next failing sync would cost.
         var unsynced: Drop
     }
@@ -113,6 +115,7 @@ package final class Spool: Sendable {
                     return .next
                 }
             }
+            lane.tail = lane.lastSequence
             report.logs.append(recovery)
             lanes.append(lane)
         }

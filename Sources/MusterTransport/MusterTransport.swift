@@ -8,7 +8,8 @@
 //   error, and every refusal is a `TLSError` with a reason for people.
 // - The link. `LinkListener` and `LinkDialer` hand out `LinkConnection`s: the peer's identity, an inbound sequence of
 //   byte chunks with back pressure, and a bounded `send`. What the bytes mean is MusterWire's business.
-// - `NIOHTTPClient` is the one HTTP/1.1 client, `ZlibCompressor` the one compressor.
+// - `NIOHTTPClient` is the one HTTP/1.1 client, `HTTPListener` a small server for programs of the same host,
+//   `ZlibCompressor` the one compressor.
 //
 // Before a peer is authenticated it can hold one socket, `TransportLimits.preAuthenticationBytes` of memory and
 // `Limits.handshakeDeadline` of time; `AcceptGate` bounds how many such peers there are.

@@ -2,25 +2,39 @@ internal import CMusterZlib
 package import MusterModel
 import Synchronization
 
-/// The system's libz behind the model's `Compressor`.
+/// The system's libz behind the model's `Compressor`, in zlib's or gzip's format.
 ///
 /// Deflating keeps one stream (some 270 KiB) from call to call, because setting it up costs as much as a small block;
 /// a second caller at the same moment gets a stream of its own. Inflating makes a stream per call, which is cheap.
 package final class ZlibCompressor: Compressor {
-    private let kept = Mutex(Deflater())
+    /// The frame around the deflated bytes.
+    package enum Format: Sendable {
+        /// RFC 1950.
+        case zlib
+        /// RFC 1952, HTTP's `Content-Encoding: gzip`; one member.
+        case gzip
 
-    package init() {}
+        fileprivate var windowBits: Int32 { self == .zlib ? 15 : 31 }
+    }
+
+    private let format: Format
+    private let kept: Mutex<Deflater>
+
+    package init(_ format: Format = .zlib) {
+        self.format = format
+        kept = Mutex(Deflater(format))
+    }
 
     package func deflate(_ bytes: [UInt8], level: Int) -> [UInt8] {
         let level = Int32(clamping: min(9, max(1, level)))
         let output = kept.withLockIfAvailable { deflater in deflater.deflate(bytes, level: level) }
         if let output { return output }
-        var own = Deflater()
+        var own = Deflater(format)
         return own.deflate(bytes, level: level)
     }
 
     package func inflate(_ bytes: ArraySlice<UInt8>, maxBytes: Int) throws(CompressionError) -> [UInt8] {
-        var inflater = try Inflater()
+        var inflater = try Inflater(format)
         return try inflater.inflate(bytes, maxBytes: maxBytes)
     }
 }
@@ -29,8 +43,12 @@ package final class ZlibCompressor: Compressor {
 @safe private struct Deflater: ~Copyable {
     private var stream: UnsafeMutablePointer<z_stream>?
     private var level: Int32 = 0
+    private let windowBits: Int32
 
-    init() { unsafe stream = nil }
+    init(_ format: ZlibCompressor.Format) {
+        unsafe stream = nil
+        windowBits = format.windowBits
+    }
 
     deinit {
         guard let stream = unsafe stream else { return }
@@ -64,7 +82,7 @@ package final class ZlibCompressor: Compressor {
         if let stream = unsafe stream { unsafe deflateEnd(stream) }
         let fresh = unsafe stream ?? UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
         unsafe fresh.initialize(to: z_stream())
-        let status = unsafe muster_deflate_init(fresh, level)
+        let status = unsafe muster_deflate_init(fresh, level, windowBits)
         precondition(status == Z_OK, "deflateInit ended with \(status): out of memory")
         unsafe stream = fresh
         self.level = level
@@ -76,11 +94,11 @@ package final class ZlibCompressor: Compressor {
 @safe private struct Inflater: ~Copyable {
     private let stream: UnsafeMutablePointer<z_stream>
 
-    init() throws(CompressionError) {
+    init(_ format: ZlibCompressor.Format) throws(CompressionError) {
         let fresh = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
         unsafe fresh.initialize(to: z_stream())
         unsafe stream = fresh
-        guard unsafe muster_inflate_init(fresh) == Z_OK else { throw .damaged("zlib has no memory") }
+        guard unsafe muster_inflate_init(fresh, format.windowBits) == Z_OK else { throw .damaged("zlib has no memory") }
     }
 
     deinit {

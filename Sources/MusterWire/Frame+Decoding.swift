@@ -25,14 +25,14 @@ extension Frame {
         case .welcome: return .welcome(try Welcome(from: &reader))
         case .acknowledgement:
             let name = try reader.trafficClass()
-            return .acknowledgement(name, sequence: try reader.sequence("sequence", from: 1))
+            return .acknowledgement(name, sequence: try reader.shortSequence())
         case .heartbeat:
             return .heartbeat(
                 Heartbeat(
-                    counter: try reader.fixed("counter"), monotonicMilliseconds: try reader.fixed("monotonic clock"),
-                    snapshotSequence: try reader.fixed("snapshot sequence"),
+                    counter: try reader.varint("counter"), monotonicMilliseconds: try reader.varint("monotonic clock"),
+                    snapshotSequence: try reader.varint("snapshot sequence"),
                     snapshotHash: try reader.fixed("snapshot hash")))
-        case .heartbeatEcho: return .heartbeatEcho(counter: try reader.fixed("counter"))
+        case .heartbeatEcho: return .heartbeatEcho(counter: try reader.varint("counter"))
         case .messageReceipt: return .messageReceipt(id: try reader.fixed("id"))
         case .hello, .refuse, .data, .message:
             throw reader.error("kind", .notAllowed("\(kind)", allowed: "a frame of fixed shape"))
@@ -98,7 +98,7 @@ extension DataFrame {
     fileprivate init(from reader: inout ByteReader) throws(ByteError) {
         self.class = try reader.trafficClass()
         codec = try reader.byte("codec")
-        sequence = try reader.sequence("sequence", from: 1)
+        sequence = try reader.shortSequence()
         payload = Array(reader.rest())
     }
 }
@@ -114,6 +114,16 @@ extension ByteReader {
 
     fileprivate mutating func sequence(_ field: String, from lowest: UInt64) throws(ByteError) -> UInt64 {
         let sequence = try fixed(field, as: UInt64.self)
+        return try checked(sequence, field, from: lowest)
+    }
+
+    /// As in frames that come every second.
+    fileprivate mutating func shortSequence() throws(ByteError) -> UInt64 {
+        let sequence = try varint("sequence")
+        return try checked(sequence, "sequence", from: 1)
+    }
+
+    private func checked(_ sequence: UInt64, _ field: String, from lowest: UInt64) throws(ByteError) -> UInt64 {
         guard sequence >= lowest, sequence <= WireLimits.sequenceCeiling else {
             throw error(field, .notAllowed("\(sequence)", allowed: "\(lowest) to \(WireLimits.sequenceCeiling)"))
         }

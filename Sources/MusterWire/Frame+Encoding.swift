@@ -42,17 +42,17 @@ extension Frame {
         case .data(let data):
             writer.byte(data.class.rawValue)
             writer.byte(data.codec)
-            writer.fixed(data.sequence)
+            writer.varint(data.sequence)
             writer.raw(data.payload)
         case .acknowledgement(let name, let sequence):
             writer.byte(name.rawValue)
-            writer.fixed(sequence)
+            writer.varint(sequence)
         case .heartbeat(let heartbeat):
-            writer.fixed(heartbeat.counter)
-            writer.fixed(heartbeat.monotonicMilliseconds)
-            writer.fixed(heartbeat.snapshotSequence)
+            writer.varint(heartbeat.counter)
+            writer.varint(heartbeat.monotonicMilliseconds)
+            writer.varint(heartbeat.snapshotSequence)
             writer.fixed(heartbeat.snapshotHash)
-        case .heartbeatEcho(let counter): writer.fixed(counter)
+        case .heartbeatEcho(let counter): writer.varint(counter)
         case .message(let id, let payload):
             writer.fixed(id)
             writer.raw(payload)

@@ -38,7 +38,7 @@ import MusterModel
 
 /// The version of the protocol this code speaks. Both sides must speak the same one. A later version may append fields
 /// to hello and refuse, never change those of today, so that any two versions can still tell each other why they part.
-package let wireVersion: UInt16 = 1
+package let wireVersion: UInt16 = 2
 
 /// Limits of the link that nobody outside this module has to enforce.
 package enum WireLimits {
@@ -49,7 +49,7 @@ package enum WireLimits {
     package static let agentVersionBytes = 64
     package static let refusalMessageBytes = 512
     /// The payload of one data frame: what is left of a frame beside header, class, codec and sequence.
-    package static let dataPayloadBytes = Limits.frameBytes - headerBytes - 10
+    package static let dataPayloadBytes = Limits.frameBytes - headerBytes - 11
     /// The payload of one message: what is left of a frame beside header and id.
     package static let messagePayloadBytes = Limits.frameBytes - headerBytes - 8
     /// Messages to one agent without a receipt.
@@ -58,6 +58,9 @@ package enum WireLimits {
     package static let heartbeatIntervalMilliseconds: ClosedRange<UInt32> = 50...60_000
     /// What a queued frame costs of a memory budget beside its payload, so that tiny frames are bounded too.
     package static let queuedFrameOverheadBytes = 64
+    /// Acknowledged frames of one class that are kept because later ones build on them, overhead included. Beyond it
+    /// they are forgotten all at once: without its beginning the rest of them is of no use.
+    package static let retainedBytes = 512 << 10
     /// Spills of one class that the disk has neither taken nor refused yet.
     package static let spillsOutstanding = 256
     /// Sequences are handed out up to here. At a million a second this lasts 292,000 years; a higher number on the disk

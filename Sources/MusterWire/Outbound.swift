@@ -6,6 +6,12 @@ package import MusterModel
 /// its window goes first. What cannot wait in memory goes to the disk spool: the machine says what to write and what to
 /// read back, the wiring does it. A frame keeps its sequence and its bytes however often it is sent.
 ///
+/// Where frames of a class build on each other, `canBegin` says at which of them reading can begin. Acknowledged frames
+/// are retained, within `WireLimits.retainedBytes`, from the last such frame on that is not behind the first
+/// unacknowledged one. A coordinator whose welcome says that it holds less than it once acknowledged has lost its
+/// state: it is sent the retained frames that it misses once more, under their own sequences, and can read all that
+/// follows. The spool begins at such a frame too.
+///
 ///     event                        link down                          link up
 ///     enqueue                      queued; spill after `spillAfter`   queued; spill when the budget is used up
 ///     welcomed                     forget what is durable, send the rest again from its beginning
@@ -24,11 +30,15 @@ package struct Outbound: Sendable {
     private var downSince: Instant
 
     /// `handedOut`: for each class the highest sequence this lineage may have used, in this process or an earlier one
-    /// (the ceilings of `SequenceReservation` as read from the disk).
+    /// (the ceilings of `SequenceReservation` as read from the disk). `canBegin`: whether a frame can be read without
+    /// those before it, for classes whose frames build on each other; nil where none does.
     package init(
-        settings: PerClass<LaneSettings> = LaneSettings.standard, handedOut: PerClass<UInt64>, now: Instant
+        settings: PerClass<LaneSettings> = LaneSettings.standard, handedOut: PerClass<UInt64>,
+        canBegin: PerClass<(@Sendable (DataFrame) -> Bool)?> = PerClass(repeating: nil), now: Instant
     ) {
-        queues = PerClass { OutboundQueue($0, settings: settings[$0], handedOut: handedOut[$0]) }
+        queues = PerClass {
+            OutboundQueue($0, settings: settings[$0], handedOut: handedOut[$0], canBegin: canBegin[$0])
+        }
         downSince = now
     }
 
@@ -70,6 +80,7 @@ package struct Outbound: Sendable {
         self.windows = windows
         return TrafficClass.allCases.compactMap { name in
             queues[name].rewind()
+            queues[name].restore(after: durable[name])
             return queues[name].release(through: durable[name])
         }
     }

@@ -67,19 +67,22 @@ package enum EnqueueEffect: Equatable, Sendable {
     case alreadyDurable
 }
 
-/// What became durable: the agent may forget it, move its cursors and trim its spool up to `highest`.
+/// What became durable: the agent may forget it and move its cursors up to `highest`.
 package struct Released: Equatable, Sendable {
     package let `class`: TrafficClass
     /// How many frames left memory, and their payload bytes. May be 0 when they were on the disk only.
     package let frames: Int
     package let bytes: Int
     package let highest: UInt64
+    /// The spool may forget everything up to here: `highest`, or less while newer frames build on what is in it.
+    package let spoolThrough: UInt64
 
-    package init(class: TrafficClass, frames: Int, bytes: Int, highest: UInt64) {
+    package init(class: TrafficClass, frames: Int, bytes: Int, highest: UInt64, spoolThrough: UInt64? = nil) {
         self.class = `class`
         self.frames = frames
         self.bytes = bytes
         self.highest = highest
+        self.spoolThrough = spoolThrough ?? highest
     }
 }
 
@@ -115,6 +118,8 @@ package struct LaneState: Equatable, Sendable {
     package var framesInFlight = 0
     package var bytesInFlight = 0
     package var acknowledged: UInt64 = 0
+    /// Acknowledged and kept: what was not acknowledged builds on it.
+    package var retainedBytes = 0
     /// Newer frames go to the disk until what is there has been read back.
     package var isSpooling = false
     package var drops: [DropReason: Int] = [:]

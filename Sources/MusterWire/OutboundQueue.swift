@@ -11,12 +11,15 @@ struct OutboundQueue: Sendable {
     struct Entry: Sendable {
         let frame: DataFrame
         var isOnDisk: Bool
+        let canBegin: Bool
 
         var cost: Int { frame.payload.count + WireLimits.queuedFrameOverheadBytes }
     }
 
     let name: TrafficClass
     let settings: LaneSettings
+    private let canBegin: (@Sendable (DataFrame) -> Bool)?
+    private var retained = RetainedFrames()
     private var entries: Deque<Entry> = []
     private var memoryBytes = 0
     private var sentCount = 0
@@ -34,7 +37,11 @@ struct OutboundQueue: Sendable {
     private var isReading = false
     private var drops: [DropReason: Int] = [:]
 
-    init(_ name: TrafficClass, settings: LaneSettings, handedOut: UInt64) {
+    init(
+        _ name: TrafficClass, settings: LaneSettings, handedOut: UInt64,
+        canBegin: (@Sendable (DataFrame) -> Bool)?
+    ) {
+        self.canBegin = canBegin
         self.name = name
         self.settings = settings
         everSent = handedOut
@@ -48,6 +55,7 @@ struct OutboundQueue: Sendable {
         state.memoryBytes = memoryBytes
         state.framesInFlight = sentCount
         state.bytesInFlight = sentBytes
+        state.retainedBytes = retained.bytes
         state.acknowledged = acknowledged
         state.isSpooling = isSpooling
         state.drops = drops
@@ -68,7 +76,7 @@ struct OutboundQueue: Sendable {
         guard frame.payload.count <= WireLimits.dataPayloadBytes else { return drop(.tooLarge) }
         guard frame.sequence > acknowledged else { return .alreadyDurable }
         guard frame.sequence > lastSequence else { return drop(.sequenceNotIncreasing) }
-        let entry = Entry(frame: frame, isOnDisk: false)
+        let entry = Entry(frame: frame, isOnDisk: false, canBegin: canBegin?(frame) ?? true)
         switch settings.overflow {
         case .refuse:
             guard fits(entry.cost) else { return drop(.memoryFull) }
@@ -80,7 +88,7 @@ struct OutboundQueue: Sendable {
                 return .queued
             }
             guard unconfirmed.count < WireLimits.spillsOutstanding else { return drop(.spoolBusy) }
-            let waiting = isSpooling ? [] : takeUnspilled()
+            let waiting = isSpooling ? [] : takeUnspilled(before: entry)
             lastSequence = frame.sequence
             issued = frame.sequence
             unconfirmed.append(frame.sequence)
@@ -89,6 +97,7 @@ struct OutboundQueue: Sendable {
     }
 
     private mutating func append(_ entry: Entry) {
+        if entries.isEmpty, entry.canBegin { retained.removeAll() }
         entries.append(entry)
         memoryBytes += entry.cost
         lastSequence = max(lastSequence, entry.frame.sequence)
@@ -100,9 +109,11 @@ struct OutboundQueue: Sendable {
         return .dropped(reason)
     }
 
-    /// The frames that are in memory only, for a spool whose tail is older; from now on they count as spilled.
-    mutating func takeUnspilled() -> [DataFrame] {
+    /// The frames that are in memory only, for a spool whose tail is older, and before them what they build on; from
+    /// now on they count as spilled.
+    mutating func takeUnspilled(before next: Entry? = nil) -> [DataFrame] {
         var frames: [DataFrame] = []
+        if let first = entries.first ?? next, !first.canBegin { frames = retained.takeUnspilled() }
         for index in entries.indices where !entries[index].isOnDisk {
             frames.append(entries[index].frame)
             entries[index].isOnDisk = true
@@ -133,12 +144,16 @@ struct OutboundQueue: Sendable {
     mutating func release(through sequence: UInt64) -> Released? {
         guard sequence > acknowledged else { return nil }
         acknowledged = sequence
-        cursor = max(cursor, sequence)
+        // What lies on the disk before frames that build on it is read all the same, to be retained.
+        if canBegin == nil || sequence >= issued { cursor = max(cursor, sequence) }
         var frames = 0
         var bytes = 0
+        var last: UInt64 = 0
         while let first = entries.first, first.frame.sequence <= sequence {
             let size = first.frame.payload.count
+            last = first.frame.sequence
             memoryBytes -= first.cost
+            if canBegin != nil { retained.append(first) }
             if sentCount > 0 {
                 sentCount -= 1
                 sentBytes -= size
@@ -147,7 +162,33 @@ struct OutboundQueue: Sendable {
             bytes += size
             entries.removeFirst()
         }
-        return Released(class: name, frames: frames, bytes: bytes, highest: sequence)
+        // What an earlier process sent, and what is not to be read from the disk, is not here to be retained.
+        let isBroken = cursor >= sequence && sequence > max(last, retained.last ?? 0)
+        if isBroken || entries.first?.canBegin == true { retained.removeAll() }
+        let spoolThrough = spoolThrough
+        if spoolThrough == sequence { retained.spoolEmptied() }
+        return Released(
+            class: name, frames: frames, bytes: bytes, highest: sequence, spoolThrough: spoolThrough)
+    }
+
+    /// The spool keeps what unacknowledged frames build on.
+    private var spoolThrough: UInt64 {
+        guard canBegin != nil, isSpooling || !entries.isEmpty else { return acknowledged }
+        if let first = retained.first { return first - 1 }
+        return entries.first?.canBegin == true ? acknowledged : 0
+    }
+
+    // MARK: Retained
+
+    /// The coordinator holds no more than this: retained frames it misses are unacknowledged again.
+    mutating func restore(after durable: UInt64) {
+        guard durable < acknowledged else { return }
+        // When it misses the first of them too, what it holds does not lead to them, and it needs them all.
+        while let last = retained.popLast(after: durable) {
+            entries.prepend(last)
+            memoryBytes += last.cost
+            acknowledged = last.frame.sequence - 1
+        }
     }
 
     // MARK: The spool
@@ -169,6 +210,7 @@ struct OutboundQueue: Sendable {
                 entries[index].isOnDisk = false
             }
         }
+        retained.notSpilled(frames.map(\.sequence))
         unconfirmed.removeAll { failed in frames.contains { $0.sequence == failed } }
         issued = max(confirmed, unconfirmed.last ?? 0)
         if lost > 0 { _ = drop(.spoolFailed, frames: lost) }
@@ -180,7 +222,7 @@ struct OutboundQueue: Sendable {
         var lost = 0
         var last = cursor
         for sequence in sequences where sequence > cursor {
-            lost += 1
+            lost += sequence > acknowledged ? 1 : 0
             last = max(last, sequence)
         }
         cursor = last
@@ -193,12 +235,13 @@ struct OutboundQueue: Sendable {
     mutating func spoolLost(_ sequences: some Sequence<UInt64>) -> Int {
         var lost = 0
         for sequence in sequences {
-            if sequence > cursor {
+            if sequence > max(cursor, acknowledged) {
                 lost += 1
             } else if let index = entries.firstIndex(where: { $0.frame.sequence == sequence }) {
                 entries[index].isOnDisk = false
             }
         }
+        retained.notSpilled(sequences)
         if lost > 0 { _ = drop(.spoolFailed, frames: lost) }
         return lost
     }
@@ -213,8 +256,9 @@ struct OutboundQueue: Sendable {
         isReading = false
         var lost = 0
         if case .damaged(let toTheEnd) = end {
-            let last = max(cursor, toTheEnd ? confirmed : 0, frames.last?.sequence ?? 0)
-            lost = Int(last - cursor) - frames.count { $0.sequence > cursor }
+            let known = max(cursor, acknowledged)
+            let last = max(known, toTheEnd ? confirmed : 0, frames.last?.sequence ?? 0)
+            lost = Int(last - known) - frames.count { $0.sequence > known }
             if lost > 0 { _ = drop(.spoolDamaged, frames: lost) }
         }
         if frames.isEmpty, end != .interrupted { cursor = max(cursor, confirmed) }
@@ -224,7 +268,13 @@ struct OutboundQueue: Sendable {
                 _ = drop(.tooLarge)
                 continue
             }
-            append(Entry(frame: frame, isOnDisk: true))
+            let entry = Entry(frame: frame, isOnDisk: true, canBegin: canBegin?(frame) ?? true)
+            if frame.sequence > acknowledged {
+                append(entry)
+            } else {
+                cursor = frame.sequence
+                retained.append(entry)
+            }
         }
         return lost
     }

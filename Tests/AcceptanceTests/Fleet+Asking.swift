@@ -93,6 +93,11 @@ enum Shape {
         var values: [Point]?
     }
 
+    struct Envelope: Decodable {
+        var status: String
+        var data: Query
+    }
+
     struct Query: Decodable {
         var resultType: String
         var result: [Series]
@@ -129,9 +134,12 @@ extension Fleet {
         return Data(response.body)
     }
 
-    func answer(_ path: String, timeout: Duration = .seconds(30)) async throws -> HTTPResponse {
+    /// As whoever has `token`, an admin when none is given.
+    func answer(
+        _ path: String, timeout: Duration = .seconds(30), token: String? = nil
+    ) async throws -> HTTPResponse {
         try await client.send(
-            HTTPRequest("GET", path, headers: [HTTPHeader("authorization", "Bearer \(token)")]),
+            HTTPRequest("GET", path, headers: [HTTPHeader("authorization", "Bearer \(token ?? self.token)")]),
             to: .tcp(host: "127.0.0.1", port: api), timeout: timeout, maxBytes: 64 << 20)
     }
 
@@ -140,6 +148,9 @@ extension Fleet {
     {
         try JSONDecoder().decode(type, from: try await ask(path, timeout: timeout))
     }
+
+    /// The `data` of an answer in Prometheus's envelope.
+    func query(_ path: String) async throws -> Shape.Query { try await ask(Shape.Envelope.self, path).data }
 
     func hosts() async throws -> [Shape.Host] { try await ask([Shape.Host].self, "/v1/hosts") }
     func containers() async throws -> [Shape.Container] { try await ask([Shape.Container].self, "/v1/containers") }

@@ -29,7 +29,7 @@ extension Acceptance {
 
         /// What every running agent measures of itself.
         private static let agentNames = [
-            "muster_agent_tick_delay_seconds", "muster_agent_build_info", "muster_agent_cpu_seconds_total",
+            "muster_agent_metrics_tick_lateness_seconds", "muster_agent_build_info", "muster_agent_cpu_seconds_total",
             "muster_agent_resident_memory_bytes", "muster_agent_link_up", "muster_agent_link_connects_total",
             "muster_agent_link_sent_bytes_total", "muster_agent_link_round_trip_seconds", "muster_agent_queue_bytes",
             "muster_agent_queue_frames", "muster_agent_sent_frames_total", "muster_agent_spool_bytes",
@@ -55,12 +55,11 @@ extension Acceptance {
                 ]
                 for name in names + Self.agentNames {
                     try await eventually("\(name) is there", within: .seconds(25), every: .milliseconds(300)) {
-                        let answer = try await fleet.ask(Shape.Query.self, "/v1/query?query=\(name)")
+                        let answer = try await fleet.query("/api/v1/query?query=\(name)")
                         return answer.resultType == "vector" && !answer.result.isEmpty
                     }
                 }
-                let own = try await fleet.ask(
-                    Shape.Query.self, "/v1/query?query=%7B__name__%3D~%22muster_agent_.*%22%7D")
+                let own = try await fleet.query("/api/v1/query?query=%7B__name__%3D~%22muster_agent_.*%22%7D")
                 let unknown = Set(own.result.compactMap { $0.metric["__name__"] }).subtracting(Self.agentNames)
                 #expect(unknown.isSubset(of: Self.agentNamesAfterAnEvent), "\(unknown)")
                 let cpu = try await fleet.json(Shape.Query.self, "query", "node_cpu_seconds_total{mode=\"idle\"}")
@@ -93,12 +92,12 @@ extension Acceptance {
         /// What was answered before the kill is answered after it, point by point.
         private func survivesAKill(_ fleet: Fleet) async throws {
             let end = MachineClock.wall.seconds - 1
-            let path = "/v1/query_range?query=%7B__name__%3D~%22node_.*%22%7D&start=\(end - 8)&end=\(end)&step=1"
-            let before = try await fleet.ask(Shape.Query.self, path)
+            let path = "/api/v1/query_range?query=%7B__name__%3D~%22node_.*%22%7D&start=\(end - 8)&end=\(end)&step=1"
+            let before = try await fleet.query(path)
             #expect(before.result.count > 100)
             try fleet.crash("coordinator")
             try await fleet.coordinatorAnswers()
-            let after = try await fleet.ask(Shape.Query.self, path)
+            let after = try await fleet.query(path)
             #expect(points(after) == points(before))
         }
 
@@ -231,7 +230,7 @@ extension Acceptance {
         @Test(.timeLimit(.minutes(2)))
         func everyVerbHelpsWithAnExample() async throws {
             let verbs = [
-                "serve", "hosts", "hosts list", "hosts revoke", "containers", "services", "route", "query", "logs",
+                "serve", "hosts", "hosts list", "hosts revoke", "containers", "services", "route", "query", "series", "top", "logs",
                 "alerts",
                 "alerts list", "alerts ack", "rollout", "rollout plan", "rollout run", "rollout status",
                 "rollout watch",

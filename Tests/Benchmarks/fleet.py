@@ -104,7 +104,7 @@ class API:
         return body
 
     def instant(self, expression: str) -> list:
-        return self.get("/v1/query", query=expression)["result"]
+        return self.get("/api/v1/query", query=expression)["data"]["result"]
 
     def lines(self, selector: str, **query) -> list[dict]:
         text = self.text("/v1/logs", selector=selector, **query)
@@ -124,6 +124,11 @@ class Fleet:
         self.context_path = f"{self.data}/context.json"
         self.environment = dict(os.environ, MUSTER_CONTEXT=self.context_path)
         self.api = API(self.context_path)
+
+    def configure(self, text: str) -> None:
+        """Adds keys to the coordinator's file, before it is started."""
+        with open(f"{self.data}/muster.yaml", "a") as file:
+            file.write(text)
 
     def __enter__(self):
         try:

@@ -3,6 +3,7 @@
 A real agent with all its collectors (containers and logs off) on this host for three windows of 20 s, quiet, and then
 with load that moves its series; bytes of both ways. The fast collectors read at 1 s and the costly ones at 10 s, so the
 samples of a second follow from two counts of series: all of them, and those of an agent without the costly collectors.
+Beside it, in the same states right after, a Prometheus agent that scrapes node_exporter at 1 s and writes remotely.
 """
 
 import os
@@ -11,8 +12,9 @@ import subprocess
 import sys
 import time
 
-from fleet import Fleet, eventually
+from fleet import Fleet, Unavailable, eventually
 from measure import CountingProxy, bar, tell
+from remote_write_peer import RemoteWritePeer
 
 SECONDS = int(os.environ.get("P3_SECONDS", "20"))
 ROUNDS = int(os.environ.get("P3_ROUNDS", "3"))
@@ -73,6 +75,32 @@ def idle_rate(fleet: Fleet) -> float:
     return rate
 
 
+def remote_write(scratch: str) -> RemoteWritePeer | None:
+    try:
+        return RemoteWritePeer(scratch)
+    except Unavailable as reason:
+        if os.environ.get("MUSTER_REQUIRE_PEERS") == "1":
+            raise
+        print(f"P3 goes on without remote write: {reason}")
+        return None
+
+
+def costs(fleet: Fleet, proxy: CountingProxy, rate: float, scratch: str, state: str) -> tuple[float, float | None]:
+    """Bytes a sample of ours and of remote write in this state; one after the other, each moves the host's series."""
+    load = subprocess.Popen([sys.executable, "-c", LOAD]) if state == "moving" else None
+    try:
+        rounds = [window(fleet, proxy, rate) for _ in range(ROUNDS)]
+        peer, peers = remote_write(f"{scratch}/{state}"), None
+        if peer:
+            with peer:
+                peers = peer.window(SECONDS)
+    finally:
+        if load:
+            load.kill()
+            load.wait()
+    return statistics.median(carried / samples for carried, samples in rounds), peers
+
+
 def run(scratch: str) -> None:
     with Fleet(scratch) as fleet:
         idle = idle_rate(fleet)
@@ -89,14 +117,8 @@ def run(scratch: str) -> None:
         rate = fast + (everything - fast) / COSTLY_INTERVAL
         note = f"{everything} series, {fast} of them at 1 s, the others at {COSTLY_INTERVAL} s; {ROUNDS} x {SECONDS} s"
         for state, most in BARS.items():
-            load = subprocess.Popen([sys.executable, "-c", LOAD]) if state == "moving" else None
-            try:
-                rounds = [window(fleet, proxy, rate) for _ in range(ROUNDS)]
-            finally:
-                if load:
-                    load.kill()
-                    load.wait()
-            cost = statistics.median(carried / samples for carried, samples in rounds)
-            tell(f"P3 wire.sample.{state}", f"{cost:.2f} B/sample", "remote write 18 to 26 (published)",
+            cost, peer = costs(fleet, proxy, rate, scratch, state)
+            tell(f"P3 wire.sample.{state}", f"{cost:.2f} B/sample",
+                 f"remote write {peer:.1f}" if peer else "remote write 18 to 26 (published)",
                  bar(f"<= {most:g}", cost <= most),
                  f"{idle / rate:.2f} of it heartbeats", note)

@@ -6,16 +6,14 @@ percent of one core. Beside it Debian's node_exporter over the same seconds, scr
 """
 
 import contextlib
-import http.client
 import os
-import shutil
 import statistics
-import threading
 import time
 
 from dockerd import Docker
-from fleet import Fleet, Process, Unavailable, eventually, free_port
+from fleet import Fleet, Unavailable, eventually
 from measure import bar, cpu_seconds, memory, tell
+from node_exporter import NodeExporter
 from p3_wire import series
 
 SECONDS = int(os.environ.get("P7_SECONDS", "20"))
@@ -23,45 +21,7 @@ WINDOWS = 3
 WARM_UP = int(os.environ.get("P7_WARM_UP", "20"))
 CONTAINERS = 20
 FILES = 5
-RSS_BAR, CPU_BAR = 20.0, 2.0
-
-
-class NodeExporter:
-    """Runs it and scrapes it once a second until stopped."""
-
-    def __init__(self, scratch: str):
-        program = shutil.which("prometheus-node-exporter") or shutil.which("node_exporter")
-        if not program:
-            raise Unavailable("node_exporter is not installed: apt-get install prometheus-node-exporter")
-        self.port = free_port()
-        self.process = Process(
-            "node_exporter", [program, f"--web.listen-address=127.0.0.1:{self.port}"], f"{scratch}/node_exporter.log")
-        self.stopped = threading.Event()
-        self.scrapes = 0
-        self.thread = threading.Thread(target=self.scrape, daemon=True)
-        self.thread.start()
-
-    def get(self, connection: http.client.HTTPConnection, encoding: str) -> bytes:
-        connection.request("GET", "/metrics", headers={"accept-encoding": encoding})
-        return connection.getresponse().read()
-
-    def scrape(self) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port)
-        while not self.stopped.wait(1 - time.time() % 1):
-            try:
-                self.get(connection, "gzip")
-                self.scrapes += 1
-            except (OSError, http.client.HTTPException):
-                connection.close()
-
-    def series(self) -> int:
-        text = self.get(http.client.HTTPConnection("127.0.0.1", self.port), "identity").decode()
-        return sum(1 for line in text.splitlines() if line and not line.startswith("#"))
-
-    def end(self) -> None:
-        self.stopped.set()
-        self.thread.join(5)
-        self.process.end()
+RSS_BAR, CPU_BAR = 16.0, 1.0
 
 
 def observed(pids: dict[str, int]) -> dict[str, tuple[float, float]]:

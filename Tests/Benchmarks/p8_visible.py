@@ -1,22 +1,25 @@
 """P8: from the event to what an operator sees.
 
 Logs: a line with the time is appended to a file; `muster logs -f` prints it. Samples: the collector reads the clock
-into `node_time_seconds`; the query API gives out that value (asked again every 10 ms, which is in the figure).
+into `node_time_seconds`; the query API gives out that value. Health: a service's port is closed and opened again; its
+check comes every 100 ms, which is in the figure; the services in the API say so. The API is asked again every 10 ms.
 """
 
 import json
 import os
 import random
+import socket
 import statistics
 import subprocess
 import threading
 import time
 
-from fleet import BINARIES, Fleet, eventually
+from fleet import BINARIES, Fleet, eventually, free_port
 from measure import bar, percentile, tell
 
 LINES = int(os.environ.get("P8_LINES", "300"))
 SAMPLES = int(os.environ.get("P8_SAMPLES", "60"))
+FLIPS = int(os.environ.get("P8_FLIPS", "60"))
 BAR = 1.0
 
 
@@ -80,6 +83,45 @@ def sample_delays(fleet: Fleet) -> list[float]:
     return delays
 
 
+def listener(port: int) -> socket.socket:
+    """Takes connections in a thread of its own until it is closed."""
+    server = socket.create_server(("127.0.0.1", port))
+
+    def take() -> None:
+        while True:
+            try:
+                server.accept()[0].close()
+            except OSError:
+                return
+
+    threading.Thread(target=take, daemon=True).start()
+    return server
+
+
+def health_delays(fleet: Fleet, port: int) -> list[float]:
+    """From the closing or opening of the port to the first answer that says so."""
+    def says(is_passing: bool) -> bool:
+        states = [one["state"] for service in fleet.api.get("/v1/services") for one in service["instances"]]
+        return bool(states) and all((state == "passing") == is_passing for state in states)
+
+    chance = random.Random(9)
+    delays: list[float] = []
+    server = listener(port)
+    eventually("the service passes", 20, lambda: says(True))
+    for flip in range(FLIPS):
+        time.sleep(chance.uniform(0.3, 0.6))
+        begun = time.monotonic()
+        if is_closing := flip % 2 == 0:
+            # Wakes the thread that takes connections; a mere close leaves the port open while it waits.
+            server.shutdown(socket.SHUT_RDWR)
+            server.close()
+        else:
+            server = listener(port)
+        eventually("the change is seen", 20, lambda: says(not is_closing), every=0.01)
+        delays.append(time.monotonic() - begun)
+    return delays
+
+
 def report(what: str, delays: list[float]) -> None:
     if not delays:
         raise RuntimeError(f"no {what} became visible")
@@ -92,8 +134,12 @@ def run(scratch: str) -> None:
     path = f"{scratch}/followed.log"
     open(path, "w").close()
     with Fleet(scratch) as fleet:
-        fleet.add_agent("p8", f'docker: {{enabled: false}}\nlogs:\n  files:\n    - path: "{path}"\n')
+        port = free_port()
+        fleet.add_agent(
+            "p8", f'docker: {{enabled: false}}\nlogs:\n  files:\n    - path: "{path}"\nservices:\n'
+            f'  - {{name: p8, address: 127.0.0.1, port: {port}, check: {{tcp: true, interval: 100ms}}}}\n')
         fleet.start_agent("p8")
         fleet.agent_alive("p8")
         report("logs", log_delays(fleet, path))
         report("samples", sample_delays(fleet))
+        report("health", health_delays(fleet, port))

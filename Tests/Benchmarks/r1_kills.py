@@ -82,7 +82,7 @@ class Watcher:
             # Ticks stand on whole seconds, so steps of a second meet every one.
             end = min(start + 3_000, now)
             answer = self.fleet.api.get(
-                "/v1/query_range", query=self.EXPRESSION, start=start, end=end, step="1s")
+                "/api/v1/query_range", query=self.EXPRESSION, start=start, end=end, step="1s")["data"]
             found.update(value for series in answer["result"] for _, value in series["values"])
             start = end + 1
         return found

@@ -13,9 +13,9 @@ import Testing
 /// A whole agent in this process.
 @Suite(.serialized)
 struct AgentRunTests {
-    private let scratch: Scratch
-    private let host: HostID
-    private let log = LogRecord()
+    let scratch: Scratch
+    let host: HostID
+    let log = LogRecord()
 
     init() throws {
         scratch = try Scratch("agent-run")
@@ -26,7 +26,7 @@ struct AgentRunTests {
 
     /// Gives the agent a certificate with this much life left. It is made five minutes old, so a short one is due for
     /// renewal at once.
-    private func giveIdentity(_ authority: CertificateAuthority, lifetime: Duration = .hours(24)) throws {
+    func giveIdentity(_ authority: CertificateAuthority, lifetime: Duration = .hours(24)) throws {
         let key = try KeyPair.generate()
         let certificate = try authority.issue(
             to: key.publicKey, identity: PeerIdentity(agent: host), now: MachineClock.wall, lifetime: lifetime)
@@ -35,14 +35,14 @@ struct AgentRunTests {
         try scratch.write(try authority.certificate.pem, to: "state/identity/ca.crt")
     }
 
-    /// Runs the agent for the length of a test.
-    private func running(_ link: Int, _ test: () async throws -> Void) async throws {
+    /// Runs the agent for the length of a test. `metrics`: further keys of `metrics` in its configuration.
+    func running(_ link: Int, metrics: String = "", _ test: () async throws -> Void) async throws {
         let config = try scratch.write(
             """
             coordinator: ["127.0.0.1:\(link)"]
             stateDirectory: \(scratch("state"))
             docker: {enabled: false}
-            metrics: {interval: 100ms}
+            metrics: {interval: 100ms\(metrics)}
             labels: {zone: a}
             services: [{name: web, port: 8080}]
 

@@ -327,7 +327,7 @@ import Testing
         try world.fire("x")
         let rule = AlertRule(
             id: "r2", group: "g", name: "Slow", expression: "x",
-            expressionPosition: SourcePosition(file: "f", line: 1, column: 1), interval: .seconds(1),
+            expressionPosition: SourcePosition(file: "f", line: 1, column: 1),
             holdFor: .minutes(1))
         var rules = AlertRules([rule])
         _ = rules.evaluated("r2", results: [([:], 1)], now: world.now)

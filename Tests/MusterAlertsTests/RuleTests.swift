@@ -75,21 +75,34 @@ import Testing
                             "annotations": ["summary": "{{ $labels.instance }} is down"],
                         ],
                         ["alert": "WebDown", "expr": "up == 1"],
+                        ["record": "job:up:sum", "expr": "sum by (job) (up)", "labels": ["source": "web"]],
                     ],
                 ],
                 ["name": "empty"],
             ]
         ]
-        let rules = try RuleFile.decode(document.node)
+        let groups = try RuleFile.decode(document.node)
+        #expect(groups.map(\.id) == ["test.yaml;web", "test.yaml;empty"])
+        #expect(groups[0].interval == .seconds(5) && groups[1].interval == RuleFile.defaultInterval)
+        #expect(groups[0].queryOffset == .seconds(1))
+        #expect(groups[0].limit == 3 && groups[1].limit == AlertLimits.alertsPerRule)
+        let rules = groups[0].rules.compactMap { rule in
+            if case .alert(let alert) = rule { alert } else { nil }
+        }
         #expect(rules.map(\.id) == ["test.yaml;web/WebDown", "test.yaml;web/WebDown#2"])
-        #expect(rules[0].interval == .seconds(5))
         #expect(rules[0].holdFor == .minutes(1))
         #expect(rules[0].keepFiringFor == .minutes(5))
-        #expect(rules[0].queryOffset == .seconds(1))
         #expect(rules[0].limit == 3)
         #expect(rules[0].labels["team"] == (try AlertTemplate("b")))
         #expect(rules[1].labels["team"] == (try AlertTemplate("a")))
         #expect(rules[1].holdFor == .zero)
+        #expect(
+            groups[0].rules[2]
+                == .recording(
+                    RecordingRule(
+                        id: "test.yaml;web/job:up:sum", name: "job:up:sum", expression: "sum by (job) (up)",
+                        expressionPosition: groups[0].rules[2].expression.position,
+                        labels: ["team": "a", "source": "web"])))
         #expect(try RuleFile.decode((["groups": []] as Doc).node).isEmpty)
     }
 
@@ -104,8 +117,10 @@ import Testing
     }
 
     @Test func errorsSayWhereAndWhatIsAllowed() {
-        #expect(problem(["record": "a:b", "expr": "x"]).contains("recording rule, which is not supported yet"))
-        #expect(problem(["record": "a:b", "expr": "x"]).contains("'groups[0].rules[0].record'"))
+        #expect(problem(["record": "a:b", "alert": "A", "expr": "x"]).contains("'groups[0].rules[0].record'"))
+        #expect(problem(["record": "a{b}", "expr": "x"]).contains("a metric's name"))
+        #expect(problem(["record": "a:b", "expr": "x", "for": "1m"]).contains("'groups[0].rules[0].for' is unknown"))
+        #expect(problem(["record": "a", "expr": "x", "labels": ["__name__": "b"]]).contains("sets __name__"))
         #expect(problem(["expr": "x"]).contains("'groups[0].rules[0].alert' is missing"))
         #expect(problem(["alert": "A"]).contains("expr' is missing"))
         #expect(problem(["alert": "A", "expr": " "]).contains("expr' is missing"))
@@ -141,7 +156,7 @@ import Testing
     ) throws -> AlertRule {
         AlertRule(
             id: name, group: "g", name: name, expression: "up == 0",
-            expressionPosition: SourcePosition(file: "f", line: 1, column: 1), interval: .seconds(15),
+            expressionPosition: SourcePosition(file: "f", line: 1, column: 1),
             holdFor: holdFor, keepFiringFor: keep, limit: limit,
             labels: ["severity": try AlertTemplate("page")],
             annotations: ["summary": try AlertTemplate("{{ $labels.host }}: {{ $value }}")])
@@ -254,17 +269,58 @@ import Testing
         #expect(again.evaluated("Down", results: [h1], now: at(7_230)).alerts.isEmpty)
         #expect(again.alerts.map(\.activeAt) == [at(7_230)])
     }
+}
 
-    @Test func evaluationsKeepToTheirGrid() throws {
-        var rules = AlertRules([try rule()])
-        #expect(rules.wakeAt == .distantPast)
-        #expect(rules.due(now: at(1)).count == 1)
-        #expect(rules.due(now: at(2)).isEmpty)
-        // 10,000 s is 10 s into an interval of 15 s.
-        #expect(rules.wakeAt == at(5))
-        #expect(rules.due(now: at(4)).isEmpty)
-        #expect(rules.due(now: at(100)).count == 1)
-        #expect(rules.wakeAt == at(110))
-        #expect(AlertRules([]).wakeAt == nil)
+@Suite struct RuleScheduleTests {
+    private func group(_ name: String, every interval: Duration) -> RuleGroup {
+        RuleGroup(file: "f", name: name, interval: interval, rules: [])
+    }
+
+    @Test func evaluationsKeepToTheirGridAndCountWhatTheyLeaveOut() throws {
+        var schedule = RuleSchedule([group("g", every: .seconds(15))])
+        #expect(schedule.wakeAt == Instant(nanoseconds: .min))
+        let start = Instant(seconds: 10_000)
+        let first = try #require(schedule.due(now: start).first)
+        #expect(first.group == 0 && first.at <= start && start - first.at < .seconds(15))
+        #expect(schedule.due(now: start + .milliseconds(1)).isEmpty)
+        let next = try #require(schedule.wakeAt)
+        #expect(next == first.at + .seconds(15))
+        #expect(schedule.due(now: next - .milliseconds(1)).isEmpty)
+        #expect(schedule.due(now: next).map(\.at) == [next])
+        #expect(schedule.missed == [0])
+        let late = next + .seconds(15 * 4) + .seconds(3)
+        #expect(schedule.due(now: late).map(\.at) == [next + .seconds(15 * 4)])
+        #expect(schedule.missed == [3])
+        #expect(RuleSchedule([]).wakeAt == nil)
+    }
+
+    @Test func groupsAreSpreadOverTheirInterval() {
+        let groups = (0..<200).map { group("g\($0)", every: .seconds(10)) }
+        var schedule = RuleSchedule(groups)
+        let at = schedule.due(now: Instant(seconds: 10_000)).map { $0.at.nanoseconds % 10_000_000_000 / 1_000_000_000 }
+        #expect(at.count == 200)
+        let bySecond = Dictionary(grouping: at, by: { $0 }).mapValues(\.count)
+        #expect(bySecond.count == 10 && bySecond.values.allSatisfy { (5...50).contains($0) })
+    }
+}
+
+@Suite struct RecordingRuleTests {
+    private let rule = RecordingRule(
+        id: "r", name: "job:up:sum", expression: "x", expressionPosition: SourcePosition(file: "f", line: 1, column: 1),
+        labels: ["team": "a", "host": ""])
+
+    @Test func resultsBecomeSeriesOfTheRule() throws {
+        let series = try rule.series(of: [(["__name__": "up", "job": "a", "team": "z"], 2)], limit: 5)
+        #expect(series.map(\.0) == [["__name__": "job:up:sum", "job": "a", "team": "a"]])
+        #expect(series.map(\.1) == [2])
+    }
+
+    @Test func twoResultsMayNotBecomeOneSeries() {
+        #expect(throws: AlertRuleProblem.repeated(["__name__": "job:up:sum", "team": "a"])) {
+            try rule.series(of: [(["host": "1"], 1), (["host": "2"], 2)], limit: 5)
+        }
+        #expect(throws: AlertRuleProblem.tooMany(count: 2, limit: 1)) {
+            try rule.series(of: [(["a": "1"], 1), (["a": "2"], 2)], limit: 1)
+        }
     }
 }

@@ -65,10 +65,10 @@ struct APIClientTests {
     func itAsksWithItsTokenAndEncodesWhatPeopleTyped() async throws {
         let http = ScriptedHTTP(.answer("{}"), .answer("{}"))
         let client = try client(http)
-        _ = try await client.send("GET", "/v1/query", query: [("query", "up{job=\"a b\"} > 1&x"), ("time", nil)])
+        _ = try await client.send("GET", "/api/v1/query", query: [("query", "up{job=\"a b\"} > 1&x"), ("time", nil)])
         _ = try await client.send("POST", "/v1/rollouts", body: [1, 2], contentType: "application/yaml")
         let (get, post) = (http.requests[0], http.requests[1])
-        #expect(get.target == "/v1/query?query=up%7Bjob%3D%22a%20b%22%7D%20%3E%201%26x")
+        #expect(get.target == "/api/v1/query?query=up%7Bjob%3D%22a%20b%22%7D%20%3E%201%26x")
         #expect(get.headers.contains(HTTPHeader("authorization", "Bearer secret")))
         #expect(!get.headers.contains { $0.name == "content-type" })
         #expect(post.target == "/v1/rollouts" && post.body == [1, 2])

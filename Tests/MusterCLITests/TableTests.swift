@@ -45,6 +45,31 @@ struct TableTests {
         #expect(table.lines(terminal(width: 20))[1].hasSuffix("  no heartbea…"))
     }
 
+    @Test func `numbers are set to the right`() {
+        var table = Table(.number("CPU"), "HOST", .number("N"))
+        table.row(.init("1.5%", .red), .init("a"), .init("1"))
+        table.row(.init("12.5%"), .init("web-1"), .init("1,000"))
+        #expect(
+            table.lines(terminal()) == ["  CPU  HOST       N", " 1.5%  a          1", "12.5%  web-1  1,000"])
+        #expect(table.lines(terminal(hasColour: true))[1] == " \u{1B}[31m1.5%\u{1B}[0m  a          1")
+    }
+
+    @Test(
+        arguments: [
+            (40, ["NAME  STATE  CPU  REASON", "web   alive   1%  heartbeats arrive"]),
+            (28, ["NAME  STATE  CPU  REASON", "web   alive   1%  heartbeat…"]),
+            (24, ["NAME  STATE  CPU  REASON", "web   alive   1%  heart…"]),
+            (23, ["NAME  STATE  CPU", "web   alive   1%"]), (16, ["NAME  STATE  CPU", "web   alive   1%"]),
+            (15, ["NAME  STATE", "web   alive"]), (10, ["NAME", "web"]), (3, ["NA…", "web"]), (1, ["…", "…"]),
+        ])
+    func `on a screen columns are dropped from the right`(_ width: Int, _ lines: [String]) {
+        var table = Table("NAME", "STATE", .number("CPU"), "REASON")
+        table.row(.init("web"), .init("alive"), .init("1%"), .init("heartbeats arrive"))
+        #expect(
+            table.fitted(terminal(width: width)).map { $0.reversed().drop { $0 == " " }.reversed() }.map { String($0) }
+                == lines)
+    }
+
     @Test
     func coloursDoNotCountAsWidth() {
         var table = Table("A", "B")

@@ -28,7 +28,7 @@ struct VerbTests {
     @Test
     func everyHelpHasAnExampleThatCallsTheVerb() {
         let calls = OperatorVerbs.all.flatMap { Self.calls($0, $0.configuration.commandName ?? "?") }
-        #expect(calls.count >= 25)
+        #expect(calls.count >= 27)
         for (verb, words) in calls {
             #expect(verb.helpMessage().contains("Example"), "\(verb)")
             // Line by line and with a space behind, so that a longer verb is no example of a shorter one.
@@ -43,7 +43,8 @@ struct VerbTests {
         let names = OperatorVerbs.all.compactMap { $0.configuration.commandName }.sorted()
         #expect(
             names == [
-                "alerts", "containers", "hosts", "logs", "query", "rollout", "route", "services", "status", "token",
+                "alerts", "containers", "hosts", "logs", "query", "rollout", "route", "series", "services", "status",
+                "token", "top",
             ])
     }
 
@@ -69,7 +70,8 @@ struct VerbTests {
     func whatIsTypedRightlyIsUnderstood() throws {
         for arguments in [
             ["logs", "{host=\"a\"}", "--since", "1h30m", "--contains", "x", "--limit", "5", "-f", "--json"],
-            ["query", "up > 1", "--range", "5m", "--step", "10s"], ["hosts"], ["hosts", "revoke", "a"],
+            ["query", "up > 1", "--range", "5m", "--step", "10s", "--shared-scale"], ["hosts"],
+            ["hosts", "revoke", "a"],
             ["alerts", "ack", "4f2a9c01d2e3b4a5", "--by", "anna"], ["route", "web", "--watch"],
             ["token", "create", "--role", "viewer", "--ttl", "720h"], ["rollout", "run", "web.yaml", "--watch"],
             ["containers", "--host", "a", "--context", "file"],

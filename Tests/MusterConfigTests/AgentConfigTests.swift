@@ -40,6 +40,7 @@ private func agentWith(_ text: String) throws(ConfigError) -> AgentConfig { try 
                 meminfo: {enabled: false}
                 netdev: {interval: 2s}
                 filesystem:
+              families: {node_vmstat_*: 10s, node_filesystem_files: 5m, ignored: ~, "*": 2s}
             docker: {enabled: false, socket: /run/d.sock, select: {team.name: x}}
             logs:
               startAt: end
@@ -61,6 +62,12 @@ private func agentWith(_ text: String) throws(ConfigError) -> AgentConfig { try 
         #expect(config.metrics["netdev"] == .init(isEnabled: true, interval: .seconds(2)))
         #expect(config.metrics["stat"] == .init(isEnabled: true, interval: .milliseconds(500)))
         #expect(config.metrics["filesystem"] == .init(isEnabled: true, interval: .seconds(10)))
+        #expect(
+            config.metrics.families == [
+                .init(pattern: "node_vmstat_*", interval: .seconds(10)),
+                .init(pattern: "node_filesystem_files", interval: .minutes(5)),
+                .init(pattern: "*", interval: .seconds(2)),
+            ])
         #expect(config.docker.isEnabled == false && config.docker.socket == "/run/d.sock")
         #expect(config.docker.select == ["team.name": "x"])
         #expect(config.logs.startAt == .end && !config.logs.readsContainers)
@@ -119,6 +126,18 @@ private func agentWith(_ text: String) throws(ConfigError) -> AgentConfig { try 
         (
             "metrics: {collectors: {meminfo: {x: 1}}}",
             "'metrics.collectors.meminfo.x' is unknown; allowed: enabled, interval"
+        ),
+        ("metrics: {families: [a]}", "'metrics.families' is a list; allowed: a mapping of keys"),
+        ("metrics: {families: {node_load1: 1}}", "'metrics.families.node_load1' is \"1\"; allowed: a duration"),
+        ("metrics: {families: {node_load1: 10m}}", "'metrics.families.node_load1' is \"10m\"; allowed: a duration"),
+        (
+            "metrics: {families: {\"node_*_total\": 10s}}",
+            "'metrics.families' has the name \"node_*_total\"; allowed: the name of a metric or its beginning and *"
+        ),
+        ("metrics: {families: {1a: 10s}}", "'metrics.families' has the name \"1a\""),
+        (
+            "metrics: {families: {\((0...200).map { "m\($0): 1s" }.joined(separator: ", "))}}",
+            "'metrics.families' has 201 entries; allowed: at most 200"
         ),
         ("metrics: 5", "'metrics' is \"5\"; allowed: a mapping of keys"),
         ("docker: {socket: run}", "'docker.socket' is \"run\""),

@@ -14,7 +14,7 @@ private func coordinator(_ text: String) throws(ConfigError) -> CoordinatorConfi
         #expect(config == CoordinatorConfig())
         #expect(config.link.description == "0.0.0.0:7443" && config.api.description == "0.0.0.0:7444")
         #expect(config.dataDirectory == "/var/lib/muster/coordinator")
-        #expect(config.metrics.retention == .hours(2) && config.metrics.maxBytes == 512 << 20)
+        #expect(config.metrics.retention == .hours(24) && config.metrics.maxBytes == 10 << 30)
         #expect(config.logs.retention == .hours(168) && config.logs.maxBytes == 10 << 30)
         #expect(config.rules == [] && config.alerting == nil)
         #expect(config.liveness.suspect == .milliseconds(1_500))
@@ -26,7 +26,15 @@ private func coordinator(_ text: String) throws(ConfigError) -> CoordinatorConfi
             """
             listen: {link: "127.0.0.1:0", api: "[::]:8443"}
             dataDirectory: /srv/muster
-            metrics: {retention: 30m, maxBytes: 64MiB}
+            metrics:
+              retention: 30m
+              maxBytes: 64MiB
+              maxMemory: 128MiB
+              seriesPerHost: 2000
+              seriesPerMetric: 500
+              handOff:
+                - {name: vm, url: "http://vm:8428/api/v1/write", query: "http://vm:8428"}
+                - {url: "https://mimir.example.com/api/v1/push", version: "2", tokenFile: /etc/t, caFile: /etc/c}
             logs: {retention: 1d, maxBytes: 1GiB}
             rules: [/etc/rules/*.yaml]
             alerting:
@@ -35,7 +43,15 @@ private func coordinator(_ text: String) throws(ConfigError) -> CoordinatorConfi
             """)
         #expect(config.link.port == 0 && config.api == Endpoint(host: "::", port: 8443))
         #expect(config.dataDirectory == "/srv/muster" && config.rules == ["/etc/rules/*.yaml"])
-        #expect(config.metrics == .init(retention: .minutes(30), maxBytes: 64 << 20))
+        #expect(config.metrics.retention == .minutes(30) && config.metrics.maxBytes == 64 << 20)
+        #expect(config.metrics.maxMemory == 128 << 20)
+        #expect(config.metrics.seriesPerHost == 2_000 && config.metrics.seriesPerMetric == 500)
+        let engines = config.metrics.handOff
+        #expect(engines.map(\.name) == ["vm", "mimir.example.com"] && engines.map(\.version) == [.v1, .v2])
+        #expect(engines[0].write.description == "http://vm:8428/api/v1/write")
+        #expect(engines[0].query?.path == "/" && engines[1].query == nil)
+        #expect(engines[1].write.isSecure && engines[1].write.port == 443 && engines[1].write.path == "/api/v1/push")
+        #expect(engines[1].tokenFile == "/etc/t" && engines[1].caFile == "/etc/c")
         #expect(config.logs == .init(retention: .hours(24), maxBytes: 1 << 30))
         #expect(config.liveness.dead == .seconds(10))
         #expect(config.alerting?.position.line == 7)
@@ -56,10 +72,19 @@ private func coordinator(_ text: String) throws(ConfigError) -> CoordinatorConfi
         ("dataDirectory: x", "'dataDirectory' is \"x\""),
         (
             "metrics: {retention: 1m}",
-            "'metrics.retention' is \"1m\"; allowed: a duration such as 10s or 1m30s, from 10m to 7d"
+            "'metrics.retention' is \"1m\"; allowed: a duration such as 10s or 1m30s, from 10m to 31d"
         ),
         ("metrics: {maxBytes: 1MiB}", "'metrics.maxBytes' is \"1MiB\"; allowed: a size"),
         ("metrics: {x: 1}", "'metrics.x' is unknown"),
+        ("metrics: {seriesPerHost: 1}", "'metrics.seriesPerHost' is \"1\""),
+        ("metrics: {handOff: [{name: a}]}", "'metrics.handOff[0].url' is missing"),
+        ("metrics: {handOff: [{url: 'ftp://a'}]}", "'metrics.handOff[0].url' is \"ftp://a\"; allowed: http://HOST"),
+        ("metrics: {handOff: [{url: 'http://u@a/'}]}", "'metrics.handOff[0].url'"),
+        ("metrics: {handOff: [{url: 'http://a/'}, {url: 'http://a/'}]}", "'metrics.handOff' has a name twice"),
+        (
+            "metrics: {handOff: [{url: 'http://a/', query: 'http://a'}, {url: 'http://b/', query: 'http://b'}]}",
+            "'metrics.handOff' has 'query' twice"
+        ),
         ("logs: {retention: 500d}", "'logs.retention' is \"500d\""),
         ("logs: {maxBytes: -1}", "'logs.maxBytes' is \"-1\""),
         ("rules: /a", "'rules' is \"/a\"; allowed: a list"),

@@ -6,6 +6,8 @@ import MusterHealth
 import MusterModel
 import MusterProtocol
 import MusterRollouts
+import MusterSeries
+import MusterStore
 import MusterTestKit
 import MusterTransport
 import MusterWire
@@ -46,6 +48,11 @@ private final class NarrowStore: ControlStore {
     ) async throws(ControlStoreError) -> AsyncThrowingStream<ControlRevision, any Error> {
         try await store.watch(prefix: prefix, after: revision)
     }
+}
+
+/// For rules that record nothing.
+private struct NoRecorder: SampleRecorder {
+    func record(_ series: [SeriesSamples]) async throws {}
 }
 
 /// The loop that owns the rollouts, with a fleet that is made up.
@@ -300,9 +307,12 @@ struct AlertDeskTests {
     }
 
     private func metrics(load: Double) -> MetricStore {
-        let metrics = MetricStore(retention: .hours(1), maxBytes: 16 << 20, compressor: ZlibCompressor())
+        let metrics = MetricStore(
+            settings: .init(retention: .hours(1), maxBytes: 16 << 20), seed: HashSeed(1, 2),
+            compressor: ZlibCompressor())
         var stream = MetricStream()
-        metrics.frameStored(stream.frame([("node_load1", load)]), of: key, now: clock.now)
+        metrics.frameStored(
+            stream.frame([("node_load1", load)]), of: key, at: SegmentPosition(segment: 1, offset: 1), now: clock.now)
         return metrics
     }
 
@@ -316,21 +326,33 @@ struct AlertDeskTests {
         let config = AlertingConfig(
             route: AlertRoute(receiver: "nobody", groupWait: .zero),
             receivers: [AlertReceiver(name: "nobody", levels: [])])
+        let loaded = try RuleLoader.load([scratch("*.yaml")])
+        let rules = loaded.flatMap(\.group.rules).compactMap { rule in
+            if case .alert(let alert) = rule { alert } else { nil }
+        }
+        let logger = LogRecord().logger("test")
         let desk = AlertDesk(
-            config: config, rules: try RuleLoader.load([scratch("*.yaml")]), source: metrics(load: load), store: store,
-            webhooks: try WebhookSender(group: MultiThreadedEventLoopGroup.singleton), clock: clock,
-            logger: LogRecord().logger("test"))
+            config: config, rules: rules, store: store,
+            webhooks: try WebhookSender(group: MultiThreadedEventLoopGroup.singleton), clock: clock, logger: logger)
+        let queries = QueryDesk(source: metrics(load: load), clock: clock)
+        let runner = RuleRunner(
+            loaded, queries: queries, desk: desk, recorder: NoRecorder(), clock: clock, logger: logger)
         let running = Task { try await desk.run() }
+        let evaluating = Task { await runner.run() }
+        let failure: (any Error)?
         do {
             try await test(desk)
+            failure = nil
         } catch {
-            running.cancel()
-            _ = await running.result
-            throw error
+            failure = error
         }
+        evaluating.cancel()
         running.cancel()
-        try await running.value
+        await evaluating.value
+        _ = await running.result
+        await queries.close()
         try inner.close()
+        if let failure { throw failure }
     }
 
     private func firing(_ desk: AlertDesk) async throws -> AlertListing {

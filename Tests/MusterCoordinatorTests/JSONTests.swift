@@ -8,50 +8,6 @@ import Testing
 /// What is written by hand is JSON, whatever the hosts say.
 struct HandWrittenJSONTests {
     @Test
-    func anInstantAnswerHasPrometheusShape() throws {
-        let result = QueryResult.vector([
-            .init(labels: ["__name__": "up", "job": "a \"b\"\\"], sample: Sample(milliseconds: 1_500, value: 0.1)),
-            .init(labels: ["job": "c"], sample: Sample(milliseconds: 2_000, value: .infinity)),
-        ])
-        #expect(
-            String(decoding: QueryJSON.data(result), as: UTF8.self)
-                == #"{"resultType":"vector","result":[{"metric":{"__name__":"up","job":"a \"b\"\\"},"#
-                + #""value":[1.500,"0.1"]},{"metric":{"job":"c"},"value":[2,"+Inf"]}]}"#)
-        let empty = String(decoding: QueryJSON.data(.vector([])), as: UTF8.self)
-        #expect(empty == #"{"resultType":"vector","result":[]}"#)
-    }
-
-    @Test
-    func aRangeAnswerHasPrometheusShape() throws {
-        let result = QueryResult.matrix([
-            SeriesSamples(
-                labels: ["a": "b"],
-                samples: [
-                    Sample(milliseconds: 1_000, value: 1), Sample(milliseconds: 1_005, value: .nan),
-                    Sample(milliseconds: 1_050, value: -2e300),
-                ])
-        ])
-        let json = try JSON(QueryJSON.data(result))
-        #expect(json.keys == ["result", "resultType"])
-        #expect(json["resultType"]?.text == "matrix")
-        let series = try #require(json["result"]?[0])
-        #expect(series.keys == ["metric", "values"])
-        #expect(series["values"]?.items.compactMap { $0[0]?.number } == [1, 1.005, 1.05])
-        #expect(series["values"]?.items.compactMap { $0[1]?.text } == ["1", "NaN", "-2e+300"])
-    }
-
-    @Test(
-        arguments: [
-            (0, "0"), (999, "0.999"), (-1, "-0.001"), (-500, "-0.500"), (-1_000, "-1"), (-1_500, "-1.500"),
-            (1_700_000_000_007, "1700000000.007"),
-        ] as [(Int64, String)])
-    func timesAreSecondsWithThreeDigits(_ milliseconds: Int64, _ text: String) {
-        let data = QueryJSON.data(
-            .vector([.init(labels: Labels(), sample: Sample(milliseconds: milliseconds, value: 1))]))
-        #expect(String(decoding: data, as: UTF8.self).contains("\"value\":[\(text),\"1\"]"))
-    }
-
-    @Test
     func aLogLineWithAnyBytesIsOneLineOfJSON() throws {
         let every = (0...255).map { UInt8($0) }
         let entry = LogEntry(

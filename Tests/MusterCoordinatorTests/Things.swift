@@ -59,13 +59,13 @@ enum Thing {
 
 /// The metric stream of one host.
 struct MetricStream {
-    private var encoder = MetricFrameEncoder(firstEpoch: 1, compressor: ZlibCompressor())
+    private var encoder = MetricFrameEncoder(interval: 1_000, firstNumber: 1, compressor: ZlibCompressor())
 
     /// The frame of a tick with these values by metric name.
     mutating func frame(_ values: [(String, Double)], at: Instant = MachineClock.wall) -> [UInt8] {
         encoder.beginTick(milliseconds: at.milliseconds)
         for (handle, (name, value)) in values.enumerated() {
-            encoder.set(handle, value, labels: ["__name__": name, "cpu": "0"])
+            encoder.set(handle, value, MetricSeries(["__name__": name, "cpu": "0"]))
         }
         return encoder.endTick().first ?? []
     }

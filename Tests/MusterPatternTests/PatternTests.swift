@@ -58,11 +58,60 @@ import Testing
         #expect(hits == 8_000)
     }
 
+    @Test(
+        arguments: [
+            ("(.*):(.*)", "host:9100", ["host:9100", "host", "9100"]), ("(a)|(b)", "b", ["b", nil, "b"]),
+            ("(a)|(b)", "c", nil), ("(a)|(b)", "ab", nil), ("x(y)?z", "xz", ["xz", nil]), ("x(y*)z", "xz", ["xz", ""]),
+            ("abc", "abc", ["abc"]), ("abc", "abcd", nil), ("", "", [""]), ("(.*)", "", ["", ""]),
+            ("((ä)(.))+", "äxäy", ["äxäy", "äy", "ä", "y"]), ("(?:a)(b)", "ab", ["ab", "b"]),
+            ("(.)", "\n", ["\n", "\n"]),
+            ("(.)b", "\0b", ["\0b", "\0"]),
+        ] as [(String, String, [String?]?)])
+    func `groups say what they captured of a text that matches as a whole`(
+        expression: String, text: String, captures: [String?]?
+    ) throws {
+        #expect(try RE2Compiler().compile(expression).captures(text) == captures)
+    }
+
+    @Test func `groups have numbers and may have names`() throws {
+        let pattern = try RE2Compiler().compile("(?P<host>[a-z]+)-(\\d+):(?P<port>\\d+)")
+        #expect(pattern.groupNames == ["host": 1, "port": 3])
+        #expect(pattern.captures("web-7:80") == ["web-7:80", "web", "7", "80"])
+        #expect(try RE2Compiler().compile("(a)(?:b)").groupNames == [:])
+        #expect(try RE2Compiler().compile("ab").groupNames == [:])
+    }
+
     @Test func `matchers of labels use it`() throws {
         let matcher = try LabelMatcher("path", .matches, "/v1/.*", compiler: RE2Compiler())
         #expect(matcher.isMatch(["path": "/v1/users"]))
         #expect(!matcher.isMatch(["other": "x"]))
         #expect(try LabelMatcher("path", .notMatches, "/v1/.*", compiler: RE2Compiler()).isMatch(Labels()))
         #expect(throws: PatternError.self) { try LabelMatcher("path", .matches, "(", compiler: RE2Compiler()) }
+    }
+
+    /// What a matcher finds out without the engine, and what the engine says: short texts over a small alphabet.
+    @Test func `simple expressions mean to a matcher what they mean to the engine`() throws {
+        let texts = ["", "a", "b", "ab", "ba", "aa", "aba", "a.b", "a|b", ".", "\n", "a\nb", "(a)", "$a", "ä", "aä"]
+        let expressions = [
+            "", "a", "a|b", "a|", "|", "a|a|ab", "(a|b)", "(?:a|ab)", "^a$", "^(a|b)$", "^a|b$", ".*", ".+", "a.*",
+            "a.+",
+            ".*a", ".+a", ".*a.*", ".+b.+", ".*a.+", "a\\.b", "a\\|b", "\\(a\\)", "\\$a", "ä", ".*ä", "ä.*", "^.*$",
+            "(.*)",
+            "(a.+)", "a.b", "a.*b", "a*", "a?", "a+", "[ab]", "(a)(b)", "(a)|(b)", "a{2}", "(?i)A", ".*.*", ".", "..",
+            ".*?", ".+?", "a$|b", "(?:a)|b", "\\.", "a\\nb", "$", "^", "^^a", "a$$", "a\\$",
+        ]
+        for expression in expressions {
+            let pattern = try RE2Compiler().compile(expression)
+            let matcher = try LabelMatcher("x", .matches, expression, compiler: RE2Compiler())
+            let opposite = try LabelMatcher("x", .notMatches, expression, compiler: RE2Compiler())
+            for text in texts {
+                #expect(matcher.isMatch(text) == pattern.isFullMatch(text), "\(expression) \(text)")
+                #expect(opposite.isMatch(text) != pattern.isFullMatch(text), "\(expression) \(text)")
+            }
+            for literal in matcher.literals ?? [] { #expect(pattern.isFullMatch(literal), "\(expression) \(literal)") }
+            if let literals = matcher.literals {
+                #expect(texts.filter(pattern.isFullMatch).allSatisfy(literals.contains), "\(expression)")
+            }
+        }
     }
 }

@@ -71,6 +71,19 @@ struct SpoolTests {
         #expect(io.fileCount == 0)
     }
 
+    @Test func whatWasReleasedMayBeStoredAgainForTheNextProcess() throws {
+        let spool = try Self.open(io)
+        for sequence in 1...5 as ClosedRange<UInt64> { #expect(spool.append(Sample.record(sequence)).isStored) }
+        try spool.release(.metrics, through: 5)
+        // New frames build on 3 to 5.
+        for sequence in 3...8 as ClosedRange<UInt64> { #expect(spool.append(Sample.record(sequence)).isStored) }
+        #expect(!spool.append(Sample.record(4)).isStored)
+        #expect(try spool.drainAll(.metrics) == [6, 7, 8])
+        try spool.release(.metrics, through: 2)
+        #expect(spool.newestSequence(.metrics) == 8)
+        #expect(try Self.open(io).drainAll(.metrics) == Array(3...8))
+    }
+
     @Test func aReaderAtTheEndNeverMissesTheNextFrame() throws {
         let spool = try Self.open(io)
         for sequence in 1...120 as ClosedRange<UInt64> {

@@ -18,12 +18,12 @@ struct FrameTests {
     // The wire is a promise: these bytes must not change without a new version.
     @Test func `the bytes of a data frame are as documented`() throws {
         let frame = Frame.data(DataFrame(class: .metrics, sequence: 0x0102, codec: 7, payload: [0xaa, 0xbb]))
-        #expect(try frame.encoded() == [13, 0, 0, 0, 4, 2, 7, 2, 1, 0, 0, 0, 0, 0, 0, 0xaa, 0xbb])
+        #expect(try frame.encoded() == [7, 0, 0, 0, 4, 2, 7, 0x82, 2, 0xaa, 0xbb])
     }
 
     @Test func `the bytes of hello and refuse are as documented`() throws {
         let hello = try Frame.hello(Samples.hello).encoded()
-        #expect(hello.prefix(8) == [32, 0, 0, 0, 1, 1, 0, 5])
+        #expect(hello.prefix(8) == [32, 0, 0, 0, 1, 2, 0, 5])
         #expect(hello.count == 36)
         let refuse = try Frame.refuse(Refusal(.revoked, "no")).encoded()
         #expect(refuse == [5, 0, 0, 0, 3, 4, 2, 0x6e, 0x6f])
@@ -36,7 +36,7 @@ struct FrameTests {
             let result = Result { () throws(ByteError) in try Frame.decode(frame.kind, body: body.prefix(length)) }
             switch (frame, result) {
             case (.data(let whole), .success(.data(let cut))):
-                #expect(cut.payload == Array(whole.payload.prefix(length - 10)))
+                #expect(cut.payload == Array(whole.payload.prefix(length - 3)))
             case (.message(_, let whole), .success(.message(_, let cut))):
                 #expect(cut == Array(whole.prefix(length - 8)))
             case (_, .success(let other)): Issue.record("\(length) bytes of \(frame) gave \(other)")
@@ -74,7 +74,7 @@ struct FrameTests {
         arguments: [
             (Frame.data(Samples.data(.logs, 1)), 0, 4, "class"),
             (.data(Samples.data(.logs, 1)), 2, 0, "sequence"),
-            (.data(Samples.data(.logs, 1)), 9, 0xff, "sequence"),
+            (.data(DataFrame(class: .logs, sequence: 1 << 62, codec: 1, payload: [])), 10, 0x80, "sequence"),
             (.acknowledgement(.logs, sequence: 5), 0, 9, "class"),
             (.acknowledgement(.logs, sequence: 5), 1, 0, "sequence"),
             (.hello(Samples.hello), 3, 0x2f, "host id"),
@@ -98,11 +98,18 @@ struct FrameTests {
 
     @Test func `the largest payloads fit a frame exactly and one byte more does not`() throws {
         let data = Frame.data(Samples.data(.logs, 1, bytes: WireLimits.dataPayloadBytes))
-        #expect(try data.encoded().count == Limits.frameBytes)
+        // The sequence of this one is short.
+        #expect(try data.encoded().count == Limits.frameBytes - 8)
+        let longest = DataFrame(
+            class: .logs, sequence: WireLimits.sequenceCeiling, codec: 1,
+            payload: [UInt8](repeating: 0, count: WireLimits.dataPayloadBytes))
+        #expect(try Frame.data(longest).encoded().count == Limits.frameBytes)
         let message = Frame.message(id: 1, payload: [UInt8](repeating: 0, count: WireLimits.messagePayloadBytes))
         #expect(try message.encoded().count == Limits.frameBytes)
 
-        let tooLarge = Frame.data(Samples.data(.logs, 1, bytes: WireLimits.dataPayloadBytes + 1))
+        let tooLarge = Frame.data(
+            DataFrame(
+                class: .logs, sequence: WireLimits.sequenceCeiling, codec: 1, payload: longest.payload + [0]))
         var writer = ByteWriter([1, 2])
         let expected = WireError.frameTooLarge(
             bytes: UInt64(Limits.frameBytes) + 1, limit: Limits.frameBytes, offset: 0)

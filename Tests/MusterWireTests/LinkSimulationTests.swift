@@ -16,7 +16,38 @@ struct LinkSimulationTests {
         let arrived = Set(world.coordinator.disk[.metrics])
         let missing = world.agent.made[.metrics].filter { !arrived.contains($0) }
         #expect(missing.allSatisfy(world.agent.lostInCrash.contains), "seed \(seed)")
+        #expect(world.unreadable.isEmpty, "seed \(seed)")
         #expect(world.sawWork, "seed \(seed) tests nothing")
+    }
+
+    @Test(arguments: 1_000..<1_300)
+    func `what a coordinator that lost its state had not acknowledged arrives once and can be read`(
+        seed: UInt64
+    ) throws {
+        var world = LinkWorld(seed: seed)
+        world.losesState = true
+        for _ in 0..<1_500 { try world.step() }
+        try world.heal()
+        let disk = world.coordinator.disk[.metrics]
+        #expect(Set(disk).count == disk.count, "seed \(seed)")
+        let missing = world.agent.made[.metrics].filter { !disk.contains($0) }
+        let excused = world.agent.lostInCrash.union(world.lostByCoordinator)
+        #expect(missing.allSatisfy(excused.contains), "seed \(seed) \(missing.filter { !excused.contains($0) })")
+        #expect(world.unreadable.isEmpty, "seed \(seed)")
+        #expect(world.sawWork, "seed \(seed) tests nothing")
+    }
+
+    /// Without this the test above would hold for an agent that never sends anything again.
+    @Test func `lost frames do come again`() throws {
+        var restored = 0
+        for seed in UInt64(1_000)..<1_040 {
+            var world = LinkWorld(seed: seed)
+            world.losesState = true
+            for _ in 0..<1_500 { try world.step() }
+            try world.heal()
+            restored += world.lostByCoordinator.intersection(world.coordinator.disk[.metrics]).count
+        }
+        #expect(restored > 100)
     }
 
     @Test func `the same seed gives the same run`() throws {
@@ -39,8 +70,23 @@ struct LinkWorld {
     var toCoordinator: [UInt8]?
     var toAgent: [UInt8] = []
     var links = 0
+    /// Whether the coordinator may lose metrics that it has acknowledged.
+    var losesState = false
+    var lostByCoordinator: Set<UInt64> = []
 
     var sawWork: Bool { links > 3 && !coordinator.disk[.logs].isEmpty && !coordinator.disk[.metrics].isEmpty }
+
+    /// Metric frames on the coordinator's disk that build on one that is not there.
+    var unreadable: [UInt64] {
+        let made = agent.made[.metrics]
+        let before = Dictionary(uniqueKeysWithValues: zip(made.dropFirst(), made))
+        var read: Set<UInt64> = []
+        return coordinator.disk[.metrics].filter { sequence in
+            let isReadable = SimulatedAgent.canBegin(sequence) || before[sequence].map(read.contains) == true
+            if isReadable { read.insert(sequence) }
+            return !isReadable
+        }
+    }
 
     init(seed: UInt64) {
         chance = SeededGenerator(seed: seed)
@@ -57,7 +103,7 @@ struct LinkWorld {
         case 75..<90: agent.readSpool(Int.random(in: 1...4, using: &chance))
         case 90..<94: cut()
         case 94: crashAgent()
-        case 95: crashCoordinator()
+        case 95: losesState && Bool.random(using: &chance) ? loseMetrics() : crashCoordinator()
         default: connect()
         }
         try exchange()
@@ -103,6 +149,13 @@ struct LinkWorld {
     private mutating func crashCoordinator() {
         cut()
         coordinator.crash(keeping: Double.random(in: 0...1, using: &chance))
+    }
+
+    private mutating func loseMetrics() {
+        cut()
+        // Sometimes everything, mostly the newest few.
+        let part = Int.random(in: 0..<4, using: &chance) == 0 ? 0 : Double.random(in: 0.9...1, using: &chance)
+        lostByCoordinator.formUnion(coordinator.losesMetrics(keeping: part))
     }
 
     /// What both ends want to write goes on its way.

@@ -3,6 +3,11 @@ import MusterWire
 import Testing
 
 struct SimulatedAgent {
+    /// Metric frames build on each other; reading can begin at every sixteenth, which is where a process begins too.
+    static func canBegin(_ sequence: UInt64) -> Bool { sequence % 16 == 1 }
+
+    private static let canBegin = PerClass<(@Sendable (DataFrame) -> Bool)?>(
+        control: nil, health: nil, metrics: { canBegin($0.sequence) }, logs: nil)
     private static let settings = PerClass { name in
         LaneSettings(memoryBytes: 600, overflow: name == .metrics ? .spill : .refuse)
     }
@@ -28,7 +33,7 @@ struct SimulatedAgent {
     private var enqueued = PerClass<UInt64>(repeating: 0)
 
     init(now: Instant) {
-        outbound = Outbound(settings: Self.settings, handedOut: ceilings, now: now)
+        outbound = Outbound(settings: Self.settings, handedOut: ceilings, canBegin: Self.canBegin, now: now)
         numbers = PerClass(repeating: Self.reservation(0))
     }
 
@@ -92,7 +97,7 @@ struct SimulatedAgent {
         lostInCrash.formUnion(inMemoryOnly)
         inMemoryOnly = []
         numbers = PerClass { Self.reservation(ceilings[$0]) }
-        outbound = Outbound(settings: Self.settings, handedOut: ceilings, now: now)
+        outbound = Outbound(settings: Self.settings, handedOut: ceilings, canBegin: Self.canBegin, now: now)
         if let last = spool.last { outbound.spooled(.metrics, through: last.sequence) }
         enqueued = PerClass(repeating: 0)
         enqueueWaiting(now: now)
@@ -120,7 +125,7 @@ struct SimulatedAgent {
             for released in effect.released {
                 journal[released.class].removeAll { $0.sequence <= released.highest }
                 guard released.class == .metrics else { continue }
-                spool.removeAll { $0.sequence <= released.highest }
+                spool.removeAll { $0.sequence <= released.spoolThrough }
                 inMemoryOnly = inMemoryOnly.filter { $0 > released.highest }
             }
         }
@@ -148,6 +153,16 @@ struct SimulatedCoordinator {
         write(Int(Double(unsynced.count) * part))
         unsynced = []
         marks = ReceiveMarks(durable: PerClass { disk[$0].last ?? 0 })
+    }
+
+    /// The metrics on its disk from some place on are gone. Answers them.
+    mutating func losesMetrics(keeping part: Double) -> [UInt64] {
+        crash(keeping: 1)
+        let kept = Int(Double(disk[.metrics].count) * part)
+        let lost = Array(disk[.metrics].dropFirst(kept))
+        disk[.metrics].removeLast(lost.count)
+        marks = ReceiveMarks(durable: PerClass { disk[$0].last ?? 0 })
+        return lost
     }
 
     mutating func sync(part: Double) {

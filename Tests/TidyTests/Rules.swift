@@ -18,14 +18,14 @@ struct TidyRule: Sendable, CustomTestStringConvertible {
 enum CodeRules {
     static let cores: Set<String> = [
         "MusterModel", "MusterWire", "MusterSeries", "MusterLogs", "MusterQuery", "MusterHealth", "MusterCatalog",
-        "MusterRouting", "MusterAlerts", "MusterRollouts", "MusterConfig",
+        "MusterRouting", "MusterAlerts", "MusterRollouts", "MusterConfig", "MusterInterchange",
     ]
     static let wiring: Set<String> = ["MusterAgent", "MusterCoordinator", "MusterCLI", "agent", "coordinator"]
     /// The only places for full Foundation: nothing of them is linked into the agent.
     static let foundation: Set<String> = ["MusterControlStore", "MusterCoordinator", "MusterCLI", "coordinator"]
     static let unsafeModules: Set<String> = [
         "MusterTransport", "MusterStore", "MusterHost", "MusterPattern", "MusterYAML", "CMusterRE2", "CMusterYAML",
-        "CMusterOpenSSL", "CMusterZlib",
+        "CMusterOpenSSL", "CMusterZlib", "MusterSnappy", "CMusterSnappy",
     ]
     /// Elsewhere: hot paths in cores that work on raw buffers, and two system calls for which a driver of their own
     /// would be more code than the call (`ioctl` for the terminal's width and `write` to it; `open` of a lock file).
@@ -37,7 +37,7 @@ enum CodeRules {
         "Sources/MusterLogs/LogSearch.swift", "Sources/MusterLogs/TimestampText.swift",
         "Sources/MusterLogs/TokenFilter.swift",
     ]
-    static let coreImports: Set<String> = ["MusterModel", "DequeModule", "HeapModule"]
+    static let coreImports: Set<String> = ["MusterModel", "DequeModule", "HeapModule", "RealModule"]
     static let maxLines = 500
     static let maxColumns = 120
 

@@ -4,9 +4,9 @@
 #   packages.sh suite   also the peers that the whole test suite talks to
 set -euo pipefail
 
-packages=(libssl-dev zlib1g-dev libsqlite3-dev libyaml-dev libre2-dev pkg-config)
+packages=(libssl-dev zlib1g-dev libsqlite3-dev libyaml-dev libre2-dev libsnappy-dev pkg-config)
 if [ "${1:-build}" = suite ]; then
-    packages+=(docker.io busybox-static prometheus-node-exporter openssl curl procps binutils iproute2 python3)
+    packages+=(docker.io busybox-static prometheus-node-exporter openssl curl procps binutils iproute2 python3 prometheus victoria-metrics)
 fi
 
 missing=()

@@ -1,4 +1,5 @@
-// A C face for libre2 (Debian: libre2-dev), as small as Muster needs: compile, match the whole text, free.
+// A C face for libre2 (Debian: libre2-dev), as small as Muster needs: compile, match the whole text, say what the groups
+// captured, free.
 #pragma once
 
 #include <stdbool.h>
@@ -19,6 +20,16 @@ muster_re2 *muster_re2_compile(const char *expression, size_t length, int64_t ma
 
 /// Whether the whole text matches. Safe from several threads at once.
 bool muster_re2_full_match(const muster_re2 *pattern, const char *text, size_t length);
+
+/// Groups of the expression, the whole match not counted.
+int muster_re2_group_count(const muster_re2 *pattern);
+
+/// Writes the name of a group (from 1), NUL-terminated and cut to `capacity` bytes. False when it has none.
+bool muster_re2_group_name(const muster_re2 *pattern, int group, char *name, size_t capacity);
+
+/// Whether the whole text matches; if so, `spans` gets start and end (bytes) of the whole match and of the first
+/// `count - 1` groups, -1 for a group that took no part. Safe from several threads at once.
+bool muster_re2_captures(const muster_re2 *pattern, const char *text, size_t length, ptrdiff_t *spans, size_t count);
 
 void muster_re2_free(muster_re2 *pattern);
 

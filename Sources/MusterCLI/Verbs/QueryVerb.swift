@@ -1,83 +1,71 @@
 package import ArgumentParser
 import Foundation
-import MusterModel
+package import MusterModel
 
 package struct QueryVerb: AsyncParsableCommand {
     package static let configuration = CommandConfiguration(
-        commandName: "query", abstract: "Ask for metrics: one selector, with a comparison if you like.",
+        commandName: "query", abstract: "Ask for metrics in PromQL: now, or their course as sparklines.",
         discussion: """
             Examples:
               muster query 'node_load1'
               muster query 'node_filesystem_avail_bytes{mountpoint="/"} < 1e9'
-              muster query 'container_memory_rss{service="web"}' --range 5m --step 10s
+              muster query 'rate(container_cpu_usage_seconds_total{service="web"}[1m])' --range 5m
+              muster query 'node_load1' --range 1h --end 2026-03-01T12:00:00Z --shared-scale
             """)
-    @Argument(help: "A selector such as name{label=\"value\"}, optionally followed by a comparison.") var expression:
-        String
-    @Option(help: "The last so much time instead of now.", transform: parseDuration) var range: Duration?
-    @Option(help: "The distance between the points of --range.", transform: parseDuration) var step: Duration?
+    @Argument(help: "An expression in PromQL.") var expression: String
+    @Option(help: "The course over the last so much time instead of the values now.", transform: parseDuration)
+    var range: Duration?
+    @Option(
+        help: "The distance between the points of --range; what fits the terminal's width when not given.",
+        transform: parseDuration)
+    var step: Duration?
+    @Option(
+        help: ArgumentHelp("The time to ask about, or where --range ends; now when not given.", valueName: "time"),
+        transform: parseTime)
+    var end: Instant?
+    @Flag(help: "Draw all rows of --range to one scale, so that they can be compared.") var sharedScale = false
+    @Option(help: "At most so many rows.", transform: parseCount) var limit: Int = 50
     @OptionGroup var options: CommonOptions
 
     package init() {}
 
-    /// Prometheus's `data`.
-    struct Answer: Decodable, Sendable {
-        struct Series: Decodable, Sendable {
-            var metric: [String: String]
-            var value: Point?
-            var values: [Point]?
-        }
-        struct Point: Decodable, Sendable {
-            var seconds: Double
-            var value: String
-
-            init(from decoder: any Decoder) throws {
-                var pair = try decoder.unkeyedContainer()
-                seconds = try pair.decode(Double.self)
-                value = try pair.decode(String.self)
+    package func validate() throws {
+        guard let range else {
+            guard step == nil, !sharedScale else {
+                throw ValidationError("--step and --shared-scale are for --range; add for example --range 5m")
             }
+            return
         }
-        var resultType: String
-        var result: [Series]
+        guard let step else { return }
+        let points = QueryWindow.points(range: range, step: step)
+        guard points <= QueryWindow.pointsMax else {
+            throw ValidationError(
+                "--range \(range.shortText) in steps of \(step.shortText) is \(points) points for each series, at most "
+                    + "\(QueryWindow.pointsMax) can be asked for; take a longer --step or a shorter --range")
+        }
     }
 
     package func run() async throws {
         try await reporting {
-            let session = try Session(options)
-            let now = Date().timeIntervalSince1970
-            guard let range else {
-                return try await session.show("/v1/query", query: [("query", expression)], Answer.self) {
-                    instant($0, session.terminal)
-                }
+            let now = Instant(milliseconds: Int64(Date().timeIntervalSince1970 * 1_000))
+            try await run(Session(options), now: now)
+        }
+    }
+
+    package func run(_ session: Session, now: Instant) async throws {
+        guard let range else {
+            let query = [("query", expression), ("time", end?.secondsText)]
+            return try await session.showMetrics("/api/v1/query", query: query, QueryData.self) { data in
+                InstantTable(data, limit: limit).lines(session.terminal)
             }
-            let length = Double(range.nanoseconds) / 1e9
-            let step = step ?? .milliseconds(max(1_000, Int64(length * 1_000 / 60)))
-            let query = [
-                ("query", expression), ("start", "\(now - length)"), ("end", "\(now)"), ("step", step.shortText),
-            ]
-            try await session.show("/v1/query_range", query: query, Answer.self) { matrix($0, session.terminal) }
+        }
+        let terminal = session.terminal
+        let columns = terminal.isOutputTerminal ? terminal.width : RangeTable.columnsOnPaper
+        let window = QueryWindow(range: range, end: end ?? now, step: step, columns: columns)
+        let query = [("query", expression)] + window.query
+        try await session.showMetrics("/api/v1/query_range", query: query, QueryData.self) { data in
+            guard case .matrix(let series) = data else { return InstantTable(data, limit: limit).lines(terminal) }
+            return RangeTable(series, window, limit: limit, isScaleShared: sharedScale).lines(terminal)
         }
     }
-
-    private func instant(_ answer: Answer, _ terminal: Terminal) -> [String] {
-        guard !answer.result.isEmpty else { return ["No series matches now."] }
-        var table = Table("VALUE", "SERIES")
-        for series in answer.result { table.row(.init(series.value?.value ?? "-"), .init(Self.name(series.metric))) }
-        return table.lines(terminal)
-    }
-
-    private func matrix(_ answer: Answer, _ terminal: Terminal) -> [String] {
-        guard !answer.result.isEmpty else { return ["No series matches in this time."] }
-        var table = Table("FIRST", "LAST", "MIN", "MAX", "POINTS", "SERIES")
-        for series in answer.result {
-            let points = series.values ?? []
-            let numbers = points.compactMap { Double($0.value) }.filter { !$0.isNaN }
-            table.row(
-                .init(points.first?.value ?? "-"), .init(points.last?.value ?? "-"),
-                .init(numbers.min().map { "\($0)" } ?? "-"), .init(numbers.max().map { "\($0)" } ?? "-"),
-                .init("\(points.count)"), .init(Self.name(series.metric)))
-        }
-        return table.lines(terminal)
-    }
-
-    static func name(_ metric: [String: String]) -> String { Labels(metric).description }
 }

@@ -24,7 +24,8 @@ package struct TokenVerb: AsyncParsableCommand {
                   muster token create --role viewer --name dashboard      (the API, read only)
                 """)
         @Option(help: "Let the host of this name join.") var host: String?
-        @Option(help: "A token for the API with this role: viewer, operator, releaser or admin.") var role: String?
+        @Option(help: "A token for the API: ingester (pushes samples), viewer, operator, releaser or admin.")
+        var role: String?
         @Option(help: "What an API token is for.") var name: String?
         @Option(help: "How long it is valid; 10m for a host, 24h for the API when not given.", transform: parseDuration)
         var ttl: Duration?

@@ -1,44 +1,11 @@
-package import Foundation
+import Foundation
 import Logging
 package import MusterLogs
 import MusterModel
 import MusterPattern
-package import MusterQuery
 import MusterTransport
 
 extension APIHandlers {
-    // MARK: Metrics
-
-    func instant(_ call: APICall) throws(APIError) -> Data {
-        let query = try parsed(call)
-        let at = try time("time", call) ?? MachineClock.wall
-        do throws(QueryError) {
-            return QueryJSON.data(try QueryEvaluator(source: ingest.metrics).instant(query, at: at))
-        } catch {
-            throw .badRequest("\(error)")
-        }
-    }
-
-    func range(_ call: APICall) throws(APIError) -> Data {
-        let query = try parsed(call)
-        guard let start = try time("start", call), let end = try time("end", call),
-            let step = try Self.step(call)
-        else { throw .badRequest("start, end and step are needed", hint: "start=1700000000&end=1700000300&step=10s") }
-        do throws(QueryError) {
-            return QueryJSON.data(
-                try QueryEvaluator(source: ingest.metrics).range(query, from: start, to: end, step: step))
-        } catch {
-            throw .badRequest("\(error)")
-        }
-    }
-
-    private func parsed(_ call: APICall) throws(APIError) -> Query {
-        guard let text = call.query["query"] else { throw .badRequest("query is missing", hint: "query=node_load1") }
-        do throws(QueryError) { return try Query(text, compiler: RE2Compiler()) } catch {
-            throw .badRequest("\(error)")
-        }
-    }
-
     /// Seconds since 1970 with an optional fraction, as in Prometheus's API.
     private func time(_ name: String, _ call: APICall) throws(APIError) -> Instant? {
         guard let text = call.query[name] else { return nil }
@@ -46,15 +13,6 @@ extension APIHandlers {
             throw .badRequest("\(name) is \"\(text)\"", hint: "seconds since 1970")
         }
         return Instant(milliseconds: Int64((seconds * 1_000).rounded()))
-    }
-
-    /// A duration, or seconds as Prometheus's clients send them.
-    private static func step(_ call: APICall) throws(APIError) -> Duration? {
-        if let text = call.query["step"], let seconds = Double(text), seconds.isFinite, (0.001...1e9).contains(seconds)
-        {
-            return .milliseconds(Int64((seconds * 1_000).rounded()))
-        }
-        return try duration("step", call)
     }
 
     // MARK: Logs
@@ -98,52 +56,6 @@ extension APIHandlers {
             matchers: matchers, contains: Array((call.query["contains"] ?? "").utf8),
             from: try time("start", call) ?? now - since, through: through, limit: limit,
             direction: call.query["direction"] == "forward" ? .forward : .backward)
-    }
-}
-
-/// Prometheus's `data`, written by hand: numbers are strings with Go's formatting and times are seconds with three
-/// digits, which no encoder does.
-package enum QueryJSON {
-    package static func data(_ result: QueryResult) -> Data {
-        var text = "{\"resultType\":\"\(result.typeName)\",\"result\":["
-        switch result {
-        case .vector(let elements):
-            text += elements.map { "{\"metric\":\(labels($0.labels)),\"value\":\(point($0.sample))}" }
-                .joined(separator: ",")
-        case .matrix(let series):
-            text += series.map { series in
-                "{\"metric\":\(labels(series.labels)),\"values\":["
-                    + series.samples.map(point).joined(separator: ",") + "]}"
-            }.joined(separator: ",")
-        }
-        return Data((text + "]}").utf8)
-    }
-
-    private static func labels(_ labels: Labels) -> String {
-        "{" + labels.pairs.map { "\(string($0.name)):\(string($0.value))" }.joined(separator: ",") + "}"
-    }
-
-    private static func point(_ sample: Sample) -> String {
-        let (seconds, rest) = sample.milliseconds.magnitude.quotientAndRemainder(dividingBy: 1_000)
-        let sign = sample.milliseconds < 0 ? "-" : ""
-        let digits = String(rest)
-        let fraction = rest == 0 ? "" : "." + String(repeating: "0", count: 3 - digits.count) + digits
-        return "[\(sign)\(seconds)\(fraction),\"\(GoFloat.json(sample.value))\"]"
-    }
-
-    package static func string(_ text: String) -> String {
-        var quoted = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar.value {
-            case 0x22: quoted += "\\\""
-            case 0x5C: quoted += "\\\\"
-            case 0..<0x20:
-                let digits = String(scalar.value, radix: 16)
-                quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            default: quoted.unicodeScalars.append(scalar)
-            }
-        }
-        return quoted + "\""
     }
 }
 
@@ -191,13 +103,17 @@ package struct LogLines: Sendable {
 package enum LogLineJSON {
     package static func line(_ entry: LogEntry) -> [UInt8] {
         let labels = entry.labels
-        let fields = labels.pairs.map { "\(QueryJSON.string($0.name)):\(QueryJSON.string($0.value))" }
-        let source = labels["path"] ?? labels["container"] ?? ""
-        let text =
-            "{\"ts\":\"\(entry.timestamp.nanosecondText)\",\"host\":\(QueryJSON.string(labels["host"] ?? "")),"
-            + "\"source\":\(QueryJSON.string(source)),\"labels\":{\(fields.joined(separator: ","))},"
-            + "\"line\":\(QueryJSON.string(String(decoding: entry.line, as: UTF8.self)))}"
-        return Array(text.utf8)
+        var json = PrometheusJSON()
+        json.raw("{\"ts\":\"\(entry.timestamp.nanosecondText)\",\"host\":")
+        json.string(labels["host"] ?? "")
+        json.raw(",\"source\":")
+        json.string(labels["path"] ?? labels["container"] ?? "")
+        json.raw(",\"labels\":")
+        json.labels(labels)
+        json.raw(",\"line\":")
+        json.string(String(decoding: entry.line, as: UTF8.self))
+        json.raw("}")
+        return json.bytes
     }
 }
 

@@ -16,15 +16,43 @@ import Synchronization
 struct APICall: Sendable {
     /// The path's `:id`.
     var id: String
-    var query: [String: String]
+    /// Of the address, then of a form in the body; a name may come more than once.
+    var parameters: [(name: String, value: String)]
+    /// The last value of each parameter.
+    let query: [String: String]
     var body: [UInt8]
+    var contentType: String
+    var contentEncoding: String
+    /// `X-Prometheus-Remote-Write-Version`.
+    var versionHeader: String
     var remoteAddress: String
+
+    init(
+        id: String, parameters: [(String, String)], body: [UInt8], contentType: String, contentEncoding: String,
+        versionHeader: String, remoteAddress: String
+    ) {
+        self.id = id
+        self.parameters = parameters
+        query = Dictionary(parameters, uniquingKeysWith: { $1 })
+        self.body = body
+        self.contentType = contentType
+        self.contentEncoding = contentEncoding
+        self.versionHeader = versionHeader
+        self.remoteAddress = remoteAddress
+    }
 }
 
 enum APIAnswer: Sendable {
     case json(Data)
     case text(String)
     case lines(LogLines)
+    /// A whole answer in Prometheus's envelope.
+    case prometheus([UInt8])
+    case content(Int = 200, [UInt8], type: String, retryAfterSeconds: Int? = nil)
+    /// No body.
+    case status(Int, headers: [HTTPHeader])
+    /// A text that says what is wrong, with headers of the protocol that asked.
+    case refused(Int, text: String, headers: [HTTPHeader])
 }
 
 /// What each route does. Everything it needs is here; nothing here decides what another module should.
@@ -36,7 +64,11 @@ struct APIHandlers: Sendable {
 
     let fleet: Fleet
     let ingest: Ingest
+    let queries: QueryDesk
     let alerts: AlertDesk
+    let rules: RuleRunner
+    let otlp: OTLPDesk
+    let handOff: HandOffDesk
     let rollouts: RolloutDesk
     let authority: HostAuthority
     let tokens: TokenBook
@@ -56,8 +88,6 @@ struct APIHandlers: Sendable {
         case .containers: try json(containers(call))
         case .services: try json(services())
         case .route: try json(try await routeView(call))
-        case .query: .json(try instant(call))
-        case .queryRange: .json(try range(call))
         case .logs: .lines(try await logs(call))
         case .alerts: try json(alerts.alerts)
         case .acknowledgeAlert: try json(try await acknowledge(call))
@@ -72,6 +102,12 @@ struct APIHandlers: Sendable {
         case .createToken: try json(try await createToken(call))
         case .tokens: try json(tokenList())
         case .revokeToken: try json(try await revokeToken(call))
+        case .query, .queryRange, .formatQuery, .series, .labels, .labelValues, .metadata, .exemplars, .ruleGroups,
+            .prometheusAlerts, .targets, .buildInfo, .runtimeInfo, .tsdbStatus, .healthy, .ready, .federate,
+            .ownMetrics:
+            try await prometheus(route, call)
+        case .remoteWrite: try await remoteWrite(call)
+        case .otlpMetrics: try await otlpMetrics(call)
         }
     }
 

@@ -7,21 +7,31 @@ package enum APIRoute: CaseIterable, Sendable {
     case hosts, revokeHost
     case containers
     case services, route
-    case query, queryRange
     case logs
     case alerts, acknowledgeAlert
     case planRollout, runRollout, rollouts, rollout
     case pauseRollout, resumeRollout, abortRollout, undoRollout
     case createToken, tokens, revokeToken
+    // What speaks Prometheus.
+    case query, queryRange, formatQuery
+    case series, labels, labelValues, metadata, exemplars
+    case ruleGroups, prometheusAlerts, targets
+    case buildInfo, runtimeInfo, tsdbStatus
+    case healthy, ready
+    case federate, ownMetrics
+    case remoteWrite, otlpMetrics
 
     package var access: Access {
         switch self {
-        case .healthz, .enroll: .anyone
-        case .status, .hosts, .containers, .services, .route, .query, .queryRange, .logs, .alerts, .rollouts, .rollout:
+        case .healthz, .enroll, .healthy, .ready: .anyone
+        case .status, .hosts, .containers, .services, .route, .query, .queryRange, .formatQuery, .logs, .alerts,
+            .rollouts, .rollout, .series, .labels, .labelValues, .metadata, .exemplars, .ruleGroups, .prometheusAlerts,
+            .targets, .buildInfo, .runtimeInfo, .tsdbStatus, .federate, .ownMetrics:
             .role(.viewer)
         case .acknowledgeAlert: .role(.operator)
         case .planRollout, .runRollout, .pauseRollout, .resumeRollout, .abortRollout, .undoRollout: .role(.releaser)
         case .revokeHost, .createToken, .tokens, .revokeToken: .role(.admin)
+        case .remoteWrite, .otlpMetrics: .ingest
         }
     }
 
@@ -30,14 +40,17 @@ package enum APIRoute: CaseIterable, Sendable {
         case post = "POST"
     }
 
-    package var method: Method {
+    package var methods: [Method] {
         switch self {
-        case .healthz, .status, .hosts, .containers, .services, .route, .query, .queryRange, .logs, .alerts, .rollouts,
-            .rollout, .tokens:
-            .get
+        case .healthz, .status, .hosts, .containers, .services, .route, .logs, .alerts, .rollouts, .rollout, .tokens,
+            .labelValues, .metadata, .ruleGroups, .prometheusAlerts, .targets, .buildInfo, .runtimeInfo, .tsdbStatus,
+            .healthy, .ready, .federate, .ownMetrics:
+            [.get]
         case .enroll, .revokeHost, .acknowledgeAlert, .planRollout, .runRollout, .pauseRollout, .resumeRollout,
-            .abortRollout, .undoRollout, .createToken, .revokeToken:
-            .post
+            .abortRollout, .undoRollout, .createToken, .revokeToken, .remoteWrite, .otlpMetrics:
+            [.post]
+        // A query may be longer than a URL: then it comes as a form.
+        case .query, .queryRange, .formatQuery, .series, .labels, .exemplars: [.get, .post]
         }
     }
 
@@ -52,8 +65,6 @@ package enum APIRoute: CaseIterable, Sendable {
         case .containers: "/v1/containers"
         case .services: "/v1/services"
         case .route: "/v1/route/:id"
-        case .query: "/v1/query"
-        case .queryRange: "/v1/query_range"
         case .logs: "/v1/logs"
         case .alerts: "/v1/alerts"
         case .acknowledgeAlert: "/v1/alerts/:id/acknowledge"
@@ -66,6 +77,59 @@ package enum APIRoute: CaseIterable, Sendable {
         case .undoRollout: "/v1/rollouts/:id/undo"
         case .createToken, .tokens: "/v1/tokens"
         case .revokeToken: "/v1/tokens/:id/revoke"
+        case .query: "/api/v1/query"
+        case .queryRange: "/api/v1/query_range"
+        case .formatQuery: "/api/v1/format_query"
+        case .series: "/api/v1/series"
+        case .labels: "/api/v1/labels"
+        case .labelValues: "/api/v1/label/:id/values"
+        case .metadata: "/api/v1/metadata"
+        case .exemplars: "/api/v1/query_exemplars"
+        case .ruleGroups: "/api/v1/rules"
+        case .prometheusAlerts: "/api/v1/alerts"
+        case .targets: "/api/v1/targets"
+        case .buildInfo: "/api/v1/status/buildinfo"
+        case .runtimeInfo: "/api/v1/status/runtimeinfo"
+        case .tsdbStatus: "/api/v1/status/tsdb"
+        case .healthy: "/-/healthy"
+        case .ready: "/-/ready"
+        case .federate: "/federate"
+        case .ownMetrics: "/metrics"
+        case .remoteWrite: "/api/v1/write"
+        case .otlpMetrics: "/api/v1/otlp/v1/metrics"
         }
     }
+
+    /// In whose words a refusal is said.
+    package enum Dialect: Sendable {
+        case muster
+        /// `{"status":"error","errorType":...,"error":...}`
+        case prometheus
+        /// Text: senders write it to their log.
+        case plain
+    }
+
+    package var dialect: Dialect {
+        switch self {
+        case .remoteWrite, .federate, .ownMetrics, .healthy, .ready: .plain
+        default: path.hasPrefix("/api/v1/") ? .prometheus : .muster
+        }
+    }
+
+    /// The largest body that is read.
+    package var bodyBytes: Int {
+        switch self {
+        case .remoteWrite: PushLimits.remoteWriteBytes
+        case .otlpMetrics: PushLimits.otlpBytes
+        default: APIServer.bodyBytes
+        }
+    }
+}
+
+/// What senders of samples may ask of the coordinator.
+package enum PushLimits {
+    /// A remote-write body as it comes, and after decompression. Prometheus's own limit for the latter.
+    package static let remoteWriteBytes = 32 << 20
+    /// An OTLP body as it comes, and after decompression, as its specification recommends.
+    package static let otlpBytes = 64 << 20
 }

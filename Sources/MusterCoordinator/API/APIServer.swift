@@ -47,6 +47,11 @@ struct APIServer {
     static let headerCount = 64
     static let connectionsMax = 2_000
     static let idleTimeout = TimeAmount.minutes(2)
+    /// Parameters of one request.
+    static let parametersMax = 1_000
+    /// Shorter answers are not deflated.
+    static let gzipFromBytes = 1_400
+    private static let gzip = ZlibCompressor(.gzip)
 
     let handlers: APIHandlers
     let tokens: TokenBook
@@ -61,10 +66,12 @@ struct APIServer {
         let router = Router(context: APIContext.self)
         router.add(middleware: UnknownRoutes())
         for route in APIRoute.allCases {
-            router.on(
-                RouterPath(route.path), method: .init(rawValue: route.method.rawValue) ?? .get
-            ) { request, context in
-                await respond(route, request, context)
+            for method in route.methods {
+                router.on(
+                    RouterPath(route.path), method: .init(rawValue: method.rawValue) ?? .get
+                ) { request, context in
+                    await respond(route, request, context)
+                }
             }
         }
         let gate = APIGate()
@@ -95,32 +102,52 @@ struct APIServer {
         do {
             let role = bearer(request).flatMap { tokens.role(of: $0, now: clock.now) }
             guard route.access.permits(role) else { throw Self.refusal(route, role) }
-            var bytes: [UInt8] = []
-            if route.method == .post {
-                let buffer = try await request.body.collect(upTo: Self.bodyBytes)
-                bytes = Array(buffer.readableBytesView)
+            if request.method == .get {
+                return Self.response(
+                    try await handlers.answer(route, Self.call(request, [], context)), route: route, to: request)
             }
-            let call = APICall(
-                id: context.parameters.get("id") ?? "",
-                query: Dictionary(
-                    request.uri.queryParameters.map { (String($0.key), String($0.value)) }, uniquingKeysWith: { $1 }),
-                body: bytes, remoteAddress: context.remoteAddress)
-            return Self.response(try await handlers.answer(route, call), to: request)
+            let buffer = try await request.body.collect(upTo: route.bodyBytes)
+            let call = Self.call(request, Array(buffer.readableBytesView), context)
+            return Self.response(try await handlers.answer(route, call), route: route, to: request)
         } catch let error as APIError {
-            return Self.response(error)
+            return Self.response(error, route.dialect)
         } catch is NIOTooManyBytesError {
             return Self.response(
-                APIError(413, "too_large", "the body is larger than the \(Self.bodyBytes) bytes allowed"))
+                APIError(413, "too_large", "the body is larger than the \(route.bodyBytes) bytes allowed"), route.dialect)
         } catch {
             logger.error("request failed", metadata: ["route": "\(route)", "reason": "\(error)"])
             return Self.response(
-                APIError(500, "internal", "the coordinator could not answer: \(error)", hint: "look at its log"))
+                APIError(500, "internal", "the coordinator could not answer: \(error)", hint: "look at its log"),
+                route.dialect)
         }
     }
 
+    private static func call(_ request: Request, _ body: [UInt8], _ context: APIContext) -> APICall {
+        let type = request.headers[.contentType] ?? ""
+        var parameters = request.uri.queryParameters.map { (String($0.key), String($0.value)) }
+        if type.hasPrefix("application/x-www-form-urlencoded") {
+            parameters += FormText.pairs(body).prefix(Self.parametersMax)
+        }
+        return APICall(
+            id: context.parameters.get("id") ?? "", parameters: Array(parameters.prefix(Self.parametersMax)), body: body,
+            contentType: type, contentEncoding: request.headers[.contentEncoding] ?? "",
+            versionHeader: header("X-Prometheus-Remote-Write-Version", of: request),
+            remoteAddress: context.remoteAddress)
+    }
+
+    private static func header(_ name: String, of request: Request) -> String {
+        HTTPFields.Element.Name(name).flatMap { request.headers[$0] } ?? ""
+    }
+
+    /// The token: as a bearer, or as the password of basic authentication, which is all some tools can send.
     private func bearer(_ request: Request) -> String? {
-        guard let value = request.headers[.authorization], value.hasPrefix("Bearer ") else { return nil }
-        return String(value.dropFirst("Bearer ".count))
+        guard let value = request.headers[.authorization] else { return nil }
+        if value.hasPrefix("Bearer ") { return String(value.dropFirst("Bearer ".count)) }
+        guard value.hasPrefix("Basic "), let data = Data(base64Encoded: String(value.dropFirst("Basic ".count))) else {
+            return nil
+        }
+        let parts = String(decoding: data, as: UTF8.self).split(separator: ":", maxSplits: 1)
+        return parts.count == 2 ? String(parts[1]) : nil
     }
 
     private static func refusal(_ route: APIRoute, _ role: Role?) -> APIError {
@@ -137,18 +164,25 @@ struct APIServer {
 
     // MARK: Answers
 
-    private static func response(_ answer: APIAnswer, to request: Request) -> Response {
+    private static func response(_ answer: APIAnswer, route: APIRoute, to request: Request) -> Response {
         switch answer {
         case .json(let data):
-            Response(
-                status: .ok, headers: [.contentType: "application/json", .cacheControl: "no-store"],
-                body: .init(byteBuffer: ByteBuffer(bytes: data)))
+            return content(Array(data), "application/json", to: request)
+        case .prometheus(let bytes):
+            return content(bytes, "application/json", to: request)
         case .text(let text):
-            Response(
-                status: .ok, headers: [.contentType: "text/plain; charset=utf-8"],
-                body: .init(byteBuffer: ByteBuffer(string: text)))
+            return content(Array(text.utf8), "text/plain; charset=utf-8", to: request)
+        case .content(let status, let bytes, let type, let retryAfterSeconds):
+            return content(bytes, type, status: status, retryAfterSeconds: retryAfterSeconds, to: request)
+        case .status(let status, let headers):
+            return Response(status: .init(code: status), headers: Self.fields(headers))
+        case .refused(let status, let text, let headers):
+            var fields = Self.fields(headers)
+            fields[.contentType] = "text/plain; charset=utf-8"
+            return Response(
+                status: .init(code: status), headers: fields, body: .init(byteBuffer: ByteBuffer(string: text)))
         case .lines(let lines):
-            Response(
+            return Response(
                 status: .ok, headers: Self.headers(of: lines),
                 body: .init { writer in
                     var writer = writer
@@ -158,6 +192,37 @@ struct APIServer {
                     try await writer.finish(nil)
                 })
         }
+    }
+
+    private static func fields(_ headers: [HTTPHeader]) -> HTTPFields {
+        var fields = HTTPFields()
+        for header in headers {
+            if let name = HTTPFields.Element.Name(header.name) { fields[name] = header.value }
+        }
+        return fields
+    }
+
+    /// Deflated for whoever takes gzip, when there is enough of it to matter.
+    private static func content(
+        _ bytes: [UInt8], _ type: String, status: Int = 200, retryAfterSeconds: Int? = nil, to request: Request
+    ) -> Response {
+        var headers: HTTPFields = [.contentType: type, .cacheControl: "no-store"]
+        var body = bytes
+        let accepted = request.headers[.acceptEncoding] ?? ""
+        if bytes.count >= gzipFromBytes, accepted.split(separator: ",").contains(where: isGzip) {
+            body = gzip.deflate(bytes, level: 1)
+            headers[.contentEncoding] = "gzip"
+            headers[.vary] = "Accept-Encoding"
+        }
+        if let retryAfterSeconds { headers[.retryAfter] = "\(retryAfterSeconds)" }
+        return Response(
+            status: .init(code: status), headers: headers, body: .init(byteBuffer: ByteBuffer(bytes: body)))
+    }
+
+    private static func isGzip(_ coding: Substring) -> Bool {
+        let parts = coding.split(separator: ";")
+        return parts.first.map { $0.filter { !$0.isWhitespace } == "gzip" } == true
+            && !parts.dropFirst().contains { $0.filter { !$0.isWhitespace } == "q=0" }
     }
 
     /// An answer that lacks lines says so before the first one: the lines themselves are only lines.
@@ -178,7 +243,28 @@ struct APIServer {
         try await request.body.consumeWithCancellationOnInboundClose { _ in try await write() }
     }
 
-    fileprivate static func response(_ error: APIError) -> Response {
+    fileprivate static func response(_ error: APIError, _ dialect: APIRoute.Dialect = .muster) -> Response {
+        var headers: HTTPFields = [:]
+        let body: [UInt8]
+        switch dialect {
+        case .muster:
+            headers[.contentType] = "application/json"
+            body = error.ownJSON
+        case .prometheus:
+            headers[.contentType] = "application/json"
+            body = PrometheusJSON.error(error)
+        case .plain:
+            headers[.contentType] = "text/plain; charset=utf-8"
+            body = Array((error.hint.isEmpty ? error.message : "\(error.message)\nTry: \(error.hint)").utf8) + [10]
+        }
+        if let seconds = error.retryAfterSeconds { headers[.retryAfter] = "\(seconds)" }
+        return Response(
+            status: .init(code: error.status), headers: headers, body: .init(byteBuffer: ByteBuffer(bytes: body)))
+    }
+}
+
+extension APIError {
+    fileprivate var ownJSON: [UInt8] {
         struct Refusal: Encodable {
             struct Content: Encodable {
                 var code: String
@@ -187,11 +273,8 @@ struct APIServer {
             }
             var error: Content
         }
-        let content = Refusal.Content(code: error.code, message: error.message, hint: error.hint)
-        let body = (try? JSONEncoder().encode(Refusal(error: content))) ?? Data()
-        return Response(
-            status: .init(code: error.status), headers: [.contentType: "application/json"],
-            body: .init(byteBuffer: ByteBuffer(bytes: body)))
+        let content = Refusal.Content(code: code, message: message, hint: hint)
+        return Array((try? JSONEncoder().encode(Refusal(error: content))) ?? Data())
     }
 }
 

@@ -132,12 +132,15 @@ package struct APIError: Error, Equatable, Sendable {
     package var code: String
     package var message: String
     package var hint: String
+    /// When it makes sense to ask again; nil says nothing about it.
+    package var retryAfterSeconds: Int?
 
-    package init(_ status: Int, _ code: String, _ message: String, hint: String = "") {
+    package init(_ status: Int, _ code: String, _ message: String, hint: String = "", retryAfterSeconds: Int? = nil) {
         self.status = status
         self.code = code
         self.message = message
         self.hint = hint
+        self.retryAfterSeconds = retryAfterSeconds
     }
 
     package static func notFound(_ what: String, hint: String = "") -> APIError {

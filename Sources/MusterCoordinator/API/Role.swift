@@ -1,16 +1,20 @@
-/// What a token may do; each role may do what the ones before it may.
-package enum Role: String, CaseIterable, Comparable, Codable, Sendable {
+/// What a token may do. Of viewer to admin each may do what the ones before it may; `ingester` stands apart.
+package enum Role: String, CaseIterable, Codable, Sendable {
+    /// Push samples, and nothing else: it is the token that lies in many configurations.
+    case ingester
     /// Read everything.
     case viewer
     /// Acknowledge alerts.
     case `operator`
     /// Plan, start and steer rollouts.
     case releaser
-    /// Tokens and revocation.
+    /// Tokens, revocation, and pushing samples.
     case admin
 
-    package static func < (a: Role, b: Role) -> Bool {
-        (allCases.firstIndex(of: a) ?? 0) < (allCases.firstIndex(of: b) ?? 0)
+    /// Whether it may do what `least` may.
+    package func includes(_ least: Role) -> Bool {
+        guard self != .ingester, least != .ingester else { return self == least || self == .admin }
+        return (Self.allCases.firstIndex(of: self) ?? 0) >= (Self.allCases.firstIndex(of: least) ?? 0)
     }
 }
 
@@ -20,10 +24,13 @@ package enum Access: Equatable, Sendable {
     case anyone
     case role(Role)
 
+    /// Whoever may push samples.
+    package static let ingest = Access.role(.ingester)
+
     package func permits(_ role: Role?) -> Bool {
         switch self {
         case .anyone: true
-        case .role(let least): role.map { $0 >= least } ?? false
+        case .role(let least): role.map { $0.includes(least) } ?? false
         }
     }
 }

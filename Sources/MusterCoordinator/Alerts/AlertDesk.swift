@@ -2,13 +2,12 @@ import Foundation
 package import Logging
 package import MusterAlerts
 package import MusterControlStore
-import MusterModel
-import MusterPattern
-package import MusterQuery
+package import MusterModel
 package import MusterTransport
 import Synchronization
 
-/// The loop that owns the alert machines: it evaluates rules, stores what they decide, and only then sends it.
+/// The loop that owns the alert machines: it hears what rules gave (`RuleRunner`), stores what the machines decide, and
+/// only then sends it.
 package final class AlertDesk: Sendable {
     /// Events that may wait; beyond them whoever asks is told to come back.
     package static let inboxEvents = 4_096
@@ -18,7 +17,7 @@ package final class AlertDesk: Sendable {
     private static let reconcileInterval = Duration.minutes(1)
     package static let webhookTimeout = Duration.seconds(10)
     /// How often the log says of the same key that it cannot be stored.
-    private static let complaintInterval = Duration.minutes(1)
+    static let complaintInterval = Duration.minutes(1)
     private static let complaintsMax = 1_000
 
     package enum Event: Sendable {
@@ -26,17 +25,13 @@ package final class AlertDesk: Sendable {
         case delivered(String)
         case failed(String, reason: String, isPermanent: Bool)
         case acknowledge(Fingerprint, by: String, reply: @Sendable (Result<Void, APIError>) -> Void)
-    }
-
-    /// One rule with its expression parsed.
-    package struct LoadedRule: Sendable {
-        package let rule: AlertRule
-        package let query: Query
+        /// What the expression of a rule gave.
+        case evaluated(String, [(Labels, Double)], at: Instant, taken: @Sendable () -> Void)
+        case evaluationFailed(String, reason: String)
     }
 
     private let config: AlertingConfig
-    private let loaded: [String: LoadedRule]
-    private let source: MetricStore
+    private let rules: [AlertRule]
     private let store: any ControlStore
     private let webhooks: WebhookSender
     private let clock: MachineClock
@@ -46,16 +41,15 @@ package final class AlertDesk: Sendable {
     /// At most one pulse waits: a desk that is held up must not fill its inbox with them.
     private let isPulseWaiting = Mutex(false)
     private let listing = Mutex<[AlertListing]>([])
+    private let ruleStates = Mutex(AlertRules([]))
     /// When the log last said of a key that it cannot be stored.
     private let complaints = Mutex<[String: Instant]>([:])
 
     package init(
-        config: AlertingConfig, rules: [LoadedRule], source: MetricStore, store: any ControlStore,
-        webhooks: WebhookSender, clock: MachineClock, logger: Logger
+        config: AlertingConfig, rules: [AlertRule], store: any ControlStore, webhooks: WebhookSender, clock: MachineClock, logger: Logger
     ) {
         self.config = config
-        loaded = Dictionary(rules.map { ($0.rule.id, $0) }) { first, _ in first }
-        self.source = source
+        self.rules = rules
         self.store = store
         self.webhooks = webhooks
         self.clock = clock
@@ -65,6 +59,20 @@ package final class AlertDesk: Sendable {
 
     /// Pending and firing alerts as of the last event.
     package var alerts: [AlertListing] { listing.withLock { $0 } }
+    /// What each rule's alerts are as of the last event.
+    package var states: AlertRules { ruleStates.withLock { $0 } }
+
+    /// Returns when the results were taken over, so that a fast rule cannot fill the inbox.
+    package func evaluated(_ rule: String, _ results: [(Labels, Double)], at: Instant) async {
+        await withCheckedContinuation { continuation in
+            let outcome = inbox.yield(.evaluated(rule, results, at: at) { continuation.resume() })
+            guard case .enqueued = outcome else { return continuation.resume() }
+        }
+    }
+
+    package func evaluationFailed(_ rule: String, reason: String) {
+        inbox.yield(.evaluationFailed(rule, reason: reason))
+    }
 
     package func acknowledge(_ fingerprint: Fingerprint, by person: String) async throws(APIError) {
         let result = await withCheckedContinuation {
@@ -99,6 +107,8 @@ package final class AlertDesk: Sendable {
                 }
                 let alerts = AlertListing.all(rules: machines.rules, groups: machines.groups)
                 listing.withLock { $0 = alerts }
+                let states = machines.rules
+                ruleStates.withLock { $0 = states }
             }
             group.cancelAll()
         }
@@ -120,7 +130,7 @@ package final class AlertDesk: Sendable {
 
     private func restore() async throws -> Machines {
         let now = clock.now
-        var rules = AlertRules(loaded.values.map(\.rule).sorted { $0.id < $1.id })
+        var rules = AlertRules(self.rules.sorted { $0.id < $1.id })
         let decoder = JSONDecoder()
         let records = try await store.list(prefix: "alert-rule/").entries.compactMap {
             try? decoder.decode(AlertRuleRecord.self, from: Data($0.value))
@@ -153,44 +163,38 @@ package final class AlertDesk: Sendable {
                 machines.groups.failed(id, reason: reason, isPermanent: isPermanent, now: now)) ?? []
         case .acknowledge(let fingerprint, let person, let reply):
             return await acknowledged(fingerprint, person, &machines, now, reply)
+        case .evaluated(let rule, let results, let at, let taken):
+            defer { taken() }
+            return await evaluated(machines.rules.evaluated(rule, results: results, now: at), &machines, now)
+        case .evaluationFailed(let rule, let reason):
+            machines.rules.evaluationFailed(rule, reason: reason)
+            return []
         }
     }
 
     private func pulsed(_ machines: inout Machines, _ now: Instant) async -> [AlertGroups.Notification] {
         var notifications: [AlertGroups.Notification] = []
-        for rule in machines.rules.due(now: now) {
-            let effect = evaluate(rule, &machines.rules, now)
-            let changes: [ControlChange] = effect.persist.map { record in
-                let key = Self.key("alert-rule", record.rule)
-                return record.active.isEmpty ? .delete(key) : Self.put(key, record)
-            }
-            guard await persist(changes) != .stopping else { return notifications }
-            notifications += await perform(machines.groups.alertsChanged(effect.alerts, now: now)) ?? []
-        }
         if now >= machines.reconcileAt {
             machines.reconcileAt = now + Self.reconcileInterval
             notifications += await perform(machines.groups.reconciled(firing: machines.rules.firing, now: now)) ?? []
         }
         notifications += await perform(machines.groups.tick(now: now)) ?? []
-        if now - machines.aliveAt >= Self.aliveInterval, !loaded.isEmpty {
+        if now - machines.aliveAt >= Self.aliveInterval, !rules.isEmpty {
             machines.aliveAt = now
             _ = await persist([.put("alert-alive", Array("\(now.milliseconds)".utf8))])
         }
         return notifications
     }
 
-    private func evaluate(_ rule: AlertRule, _ rules: inout AlertRules, _ now: Instant) -> AlertRules.Effect {
-        guard let query = loaded[rule.id]?.query else { return AlertRules.Effect() }
-        do throws(QueryError) {
-            let result = try QueryEvaluator(source: source).instant(query, at: now - rule.queryOffset)
-            guard case .vector(let elements) = result else { return AlertRules.Effect() }
-            return rules.evaluated(
-                rule.id, results: elements.map { ($0.labels.filtered { $0 != "__name__" }, $0.sample.value) }, now: now)
-        } catch {
-            rules.evaluationFailed(rule.id, reason: "\(error)")
-            logger.warning("rule not evaluated", metadata: ["rule": "\(rule.name)", "reason": "\(error)"])
-            return AlertRules.Effect()
+    private func evaluated(
+        _ effect: AlertRules.Effect, _ machines: inout Machines, _ now: Instant
+    ) async -> [AlertGroups.Notification] {
+        let changes: [ControlChange] = effect.persist.map { record in
+            let key = Self.key("alert-rule", record.rule)
+            return record.active.isEmpty ? .delete(key) : Self.put(key, record)
         }
+        guard await persist(changes) != .stopping else { return [] }
+        return await perform(machines.groups.alertsChanged(effect.alerts, now: now)) ?? []
     }
 
     private func acknowledged(

@@ -8,24 +8,32 @@ import MusterYAML
 
 /// Reads rule files. Everything that is wrong is found at the start, with its place.
 package enum RuleLoader {
-    package static func load(_ globs: [String]) throws -> [AlertDesk.LoadedRule] {
-        var loaded: [AlertDesk.LoadedRule] = []
+    package static func load(_ globs: [String]) throws -> [LoadedGroup] {
+        var loaded: [LoadedGroup] = []
         for path in globs.flatMap(PathPattern.files) {
             guard let data = FileManager.default.contents(atPath: path) else {
                 throw CoordinatorError("the rule file \(path) cannot be read", hint: "check its permissions")
             }
-            for rule in try RuleFile.decode(try YAML.parse(Array(data), file: path)) {
-                do throws(QueryError) {
-                    loaded.append(
-                        AlertDesk.LoadedRule(rule: rule, query: try Query(rule.expression, compiler: RE2Compiler())))
-                } catch {
-                    throw ConfigError(
-                        position: rule.expressionPosition, key: "expr", problem: "of rule \(rule.name): \(error)",
-                        allowed: "a selector with an optional comparison, such as node_load1 > 4")
-                }
+            for group in try RuleFile.decode(try YAML.parse(Array(data), file: path)) {
+                loaded.append(LoadedGroup(group: group, expressions: try group.rules.map { rule in try parsed(rule) }))
             }
         }
         return loaded
+    }
+
+    private static func parsed(_ rule: Rule) throws(ConfigError) -> MusterQuery.Expression {
+        let (text, position) = rule.expression
+        do throws(QueryError) {
+            let expression = try MusterQuery.Expression(parsing: text, compiler: RE2Compiler())
+            guard expression.type == .vector || expression.type == .scalar else {
+                throw QueryError.refused("it gives a \(expression.type.rawValue)")
+            }
+            return expression
+        } catch {
+            throw ConfigError(
+                position: position, key: "expr", problem: "of rule \(rule.name): \(error)",
+                allowed: "a PromQL expression that gives an instant vector or a scalar")
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 package import Logging
 package import MusterModel
+package import MusterSeries
 package import MusterStore
 package import MusterWire
 import NIOPosix
@@ -11,6 +12,7 @@ package final class Ingest: Sendable {
     package let marks = StreamMarks()
     package let metrics: MetricStore
     package let logs: LogStore
+    package let keeper: MetricKeeper
     private let metricLog: SegmentLog
     private let logLog: SegmentLog
     private let metricCommit: GroupCommit
@@ -22,6 +24,7 @@ package final class Ingest: Sendable {
         package var logFrames = 0
         package var bytes = 0
         package var failed = 0
+        package var relayedRequests = 0
     }
 
     /// What the session that sent a frame is told.
@@ -32,10 +35,11 @@ package final class Ingest: Sendable {
     }
 
     private init(
-        metrics: MetricStore, logs: LogStore, metricLog: SegmentLog, logLog: SegmentLog, metricCommit: GroupCommit,
-        logCommit: GroupCommit
+        metrics: MetricStore, keeper: MetricKeeper, logs: LogStore, metricLog: SegmentLog, logLog: SegmentLog,
+        metricCommit: GroupCommit, logCommit: GroupCommit
     ) {
         self.metrics = metrics
+        self.keeper = keeper
         self.logs = logs
         self.metricLog = metricLog
         self.logLog = logLog
@@ -45,30 +49,34 @@ package final class Ingest: Sendable {
 
     package struct Settings: Sendable {
         package var directory: String
-        package var metricRetention: Duration
+        package var metrics: SeriesStore.Settings
+        /// Disk of metrics, everything counted.
         package var metricBytes: Int
         package var logRetention: Duration
         package var logBytes: Int
+        /// How long after its time a sample counts as late for those whom samples are handed to; nil without any.
+        package var lateAfter: Duration?
 
         package init(
-            directory: String, metricRetention: Duration, metricBytes: Int, logRetention: Duration, logBytes: Int
+            directory: String, metrics: SeriesStore.Settings, metricBytes: Int, logRetention: Duration, logBytes: Int,
+            lateAfter: Duration? = nil
         ) {
             self.directory = directory
-            self.metricRetention = metricRetention
+            self.metrics = metrics
             self.metricBytes = metricBytes
             self.logRetention = logRetention
             self.logBytes = logBytes
+            self.lateAfter = lateAfter
         }
     }
 
-    /// Opens what is on disk and reads it back: marks of all streams, the hot store, the log index.
+    /// Opens what is on disk and reads it back: marks of all streams, the metric store, the log index.
     package static func open(
         _ settings: Settings, io: any FileIO, compressor: any Compressor, now: Instant, logger: Logger
     ) throws -> Ingest {
         let (metricLog, metricRecovery) = try SegmentLog.open(
-            directory: settings.directory + "/metrics", io: io,
-            settings: .init(
-                segmentBytes: 16 << 20, maxBytes: settings.metricBytes, maxAge: settings.metricRetention))
+            directory: settings.directory + "/metrics/log", io: io,
+            settings: .init(segmentBytes: 16 << 20, maxBytes: settings.metricBytes / 2))
         let (logLog, logRecovery) = try SegmentLog.open(
             directory: settings.directory + "/logs", io: io,
             settings: .init(maxBytes: settings.logBytes, maxAge: settings.logRetention))
@@ -82,19 +90,24 @@ package final class Ingest: Sendable {
                 ])
         }
         let metrics = MetricStore(
-            retention: settings.metricRetention, maxBytes: settings.metricBytes, compressor: compressor)
+            settings: settings.metrics, seed: HashSeed(io.randomWord(), io.randomWord()), compressor: compressor,
+            lateAfter: settings.lateAfter)
+        let (directory, replay) = try MetricRecovery.open(
+            settings.directory + "/metrics/parts", maxBytes: settings.metricBytes, into: metrics, io: io, logger: logger)
         let logs = LogStore(log: logLog, compressor: compressor)
+        let keeper = MetricKeeper(
+            store: metrics, log: metricLog, directory: directory, settings: .init(maxBytes: settings.metricBytes),
+            now: now, logger: logger)
         let ingest = Ingest(
-            metrics: metrics, logs: logs, metricLog: metricLog, logLog: logLog,
+            metrics: metrics, keeper: keeper, logs: logs, metricLog: metricLog, logLog: logLog,
             metricCommit: try GroupCommit(log: metricLog),
             logCommit: try GroupCommit(
                 log: logLog, onRemoved: { removed in for segment in removed { logs.segmentRemoved(segment.segment) } }))
-        try ingest.restore(metricLog, logLog, logger: logger)
-        metrics.expire(now: now)
+        try ingest.restore(replay, now: now, logger: logger)
         return ingest
     }
 
-    private func restore(_ metricLog: SegmentLog, _ logLog: SegmentLog, logger: Logger) throws {
+    private func restore(_ replay: MetricRecovery.Replay, now: Instant, logger: Logger) throws {
         var durable: [StreamKey: PerClass<UInt64>] = [:]
         // A batch whose sync failed, and that could not be cut off again, was sent and stored a second time.
         func isFirst(_ id: FrameID) -> Bool {
@@ -103,10 +116,19 @@ package final class Ingest: Sendable {
             durable[key, default: PerClass(repeating: 0)][id.class] = id.sequence
             return true
         }
-        let frames = try metricLog.scan(.records) { record in
+        let frames = try metricLog.scan(from: replay.from, .records) { record in
             guard isFirst(record.id) else { return .next }
-            metrics.frameStored(
-                record.payload, of: StreamKey(host: record.id.host, boot: record.id.boot), now: record.received)
+            if let codec = RelayedBatch.Codec(rawValue: record.codec) {
+                nextRelay.withLock { $0 = max($0, record.id.sequence + 1) }
+                guard record.position > replay.appliedThrough,
+                    let batch = try? RelayedBatch(record.payload, codec)
+                else { return .next }
+                _ = metrics.relayed(batch, at: record.position, now: record.received)
+            } else {
+                metrics.frameStored(
+                    record.payload, of: StreamKey(host: record.id.host, boot: record.id.boot), at: record.position,
+                    now: record.received, isKnown: record.position <= replay.appliedThrough)
+            }
             return .next
         }
         let blocks = try logLog.scan(.records) { record in
@@ -114,14 +136,24 @@ package final class Ingest: Sendable {
             logs.blockStored(record.payload, of: record.id.host, at: record.position)
             return .next
         }
-        marks.restored(durable)
+        marks.restored(Dictionary(uniqueKeysWithValues: durable.map(forgettingMetrics)))
         logger.info(
             "telemetry restored",
             metadata: [
-                "metricFrames": "\(frames.records)", "series": "\(metrics.seriesCount)",
+                "replayedFrames": "\(frames.records)", "series": "\(metrics.seriesCount)",
                 "logBlocks": "\(blocks.records)",
                 "streams": "\(durable.count)",
             ])
+    }
+
+    /// A stream whose dictionary is not known can be read only from its keyframe on: without its mark its agent, which
+    /// still has that keyframe, sends from there again.
+    private func forgettingMetrics(
+        _ stream: (key: StreamKey, value: PerClass<UInt64>)
+    ) -> (StreamKey, PerClass<UInt64>) {
+        var marks = stream.value
+        if metrics.isUnreadable(stream.key) { marks[.metrics] = 0 }
+        return (stream.key, marks)
     }
 
     /// Queues a new frame of class metrics or logs; called with the marks of its stream held, so that frames are queued
@@ -157,44 +189,80 @@ package final class Ingest: Sendable {
             return .durable
         }
         let key = StreamKey(host: record.id.host, boot: record.id.boot)
-        switch metrics.frameStored(record.payload, of: key, now: record.received) {
+        switch metrics.frameStored(record.payload, of: key, at: position, now: record.received) {
         case .done: return .durable
         case .needsKeyframe(let reason): return .keyframeNeeded(reason)
         }
     }
 
-    /// Removes from the disk what is older than its retention. On a thread that may block: it unlinks, and waits for
+    // MARK: Pushed samples
+
+    /// Who is named in the records of pushed requests: no host can have this name, it begins with a dot.
+    private static let relayHost = HostID(".pushed")
+    private let nextRelay = Mutex<UInt64>(1)
+
+    /// Stores a pushed request as it came and returns when its samples are durable and readable.
+    package func relay(
+        _ batch: RelayedBatch, _ body: [UInt8], _ codec: RelayedBatch.Codec, now: Instant
+    ) async throws(RelayError) -> RelayedOutcome {
+        guard body.count <= SegmentLog.payloadBytes, let host = Self.relayHost else {
+            throw .tooLarge(bytes: body.count)
+        }
+        let result = await withCheckedContinuation {
+            (continuation: CheckedContinuation<Result<RelayedOutcome, RelayError>, Never>) in
+            // Queued while the number is held, so that records stand in the order of their numbers.
+            let admission = nextRelay.withLock { next in
+                let record = SegmentRecord(
+                    id: FrameID(host: host, boot: BootID(high: 0, low: 0), class: .metrics, sequence: next),
+                    codec: codec.rawValue, received: now, payload: body)
+                let admission = metricCommit.submit(record) { [self] result in
+                    switch result {
+                    case .success(let position):
+                        counters.withLock { $0.relayedRequests += 1 }
+                        continuation.resume(returning: .success(metrics.relayed(batch, at: position, now: now)))
+                    case .failure(let error):
+                        counters.withLock { $0.failed += 1 }
+                        continuation.resume(returning: .failure(.failed("\(error)")))
+                    }
+                }
+                if admission != .refused { next += 1 }
+                return admission
+            }
+            if admission == .refused { continuation.resume(returning: .failure(.overloaded)) }
+        }
+        return try result.get()
+    }
+
+    /// Removes logs that are older than their retention. On a thread that may block: it unlinks, and waits for
     /// the commit thread's write or sync.
     package func removeExpired(now: Instant, logger: Logger) async {
         try? await NIOThreadPool.singleton.runIfActive { self.removeExpiredHere(now, logger) }
     }
 
     private func removeExpiredHere(_ now: Instant, _ logger: Logger) {
-        for (name, log) in [("metrics", metricLog), ("logs", logLog)] {
-            let before = log.segments
-            do throws(StoreError) {
-                _ = try log.removeExpired(now: now)
-            } catch {
-                logger.error(
-                    "expired telemetry not removed; trying again",
-                    metadata: ["store": "\(name)", "reason": "\(error)"])
-            }
-            // Looked up and not taken from the answer: some may be gone although a later one failed.
-            let left = Set(log.segments)
-            let gone = before.filter { !left.contains($0) }
-            guard !gone.isEmpty else { continue }
-            // Segments are removed oldest first and never the last one, whose blocks may not all be in the index yet.
-            if log === logLog { for segment in gone { logs.segmentRemoved(segment) } }
-            logger.info("expired telemetry removed", metadata: ["store": "\(name)", "segments": "\(gone.count)"])
+        let before = logLog.segments
+        do throws(StoreError) {
+            _ = try logLog.removeExpired(now: now)
+        } catch {
+            logger.error("expired logs not removed; trying again", metadata: ["reason": "\(error)"])
         }
+        // Looked up and not taken from the answer: some may be gone although a later one failed.
+        let left = Set(logLog.segments)
+        let gone = before.filter { !left.contains($0) }
+        guard !gone.isEmpty else { return }
+        // Segments are removed oldest first and never the last one, whose blocks may not all be in the index yet.
+        for segment in gone { logs.segmentRemoved(segment) }
+        logger.info("expired logs removed", metadata: ["segments": "\(gone.count)"])
     }
 
     /// Submitted and not yet durable; readers of links pause above a limit.
     package var queuedBytes: Int { metricCommit.queuedBytes + logCommit.queuedBytes }
     package var counts: Counters { counters.withLock { $0 } }
 
-    package func close() async {
+    /// Ends with a checkpoint, so that the next start has nothing to read again.
+    package func close(now: Instant) async {
         await metricCommit.close()
         await logCommit.close()
+        await keeper.checkpoint(now: now)
     }
 }

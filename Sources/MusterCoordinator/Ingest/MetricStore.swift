@@ -1,26 +1,53 @@
-import Logging
+import MusterInterchange
 package import MusterModel
 import MusterQuery
 package import MusterSeries
-import MusterStore
+package import MusterStore
 import MusterTransport
 import Synchronization
 
-/// The metric frames on disk and the hot store they feed. Frames are applied in the order in which they became durable,
-/// so what a restart reads back is what readers saw before.
+/// The metrics of the fleet: series and unsealed samples in memory, sealed blocks in parts. Samples are applied in the
+/// order in which they became durable, so what a restart reads back is what readers saw before.
+///
+/// One lock, held for a frame, for some thousand pushed samples, or for taking a view; encoding, decoding and the disk
+/// are outside of it. `MetricKeeper` seals, writes and drops.
 package final class MetricStore: Sendable {
-    private struct State {
-        var hot: HotStore
+    /// Pushed series that are applied in one hold of the lock.
+    static let seriesPerHold = 2_000
+    /// More than the seconds of a day: enough for everything that an outage may bring at once.
+    static let lateSecondsMax = 100_000
+
+    struct State: ~Copyable {
+        var series: SeriesStore
         var streams: [StreamKey: HostSeries] = [:]
+        /// Where the newest keyframe of each stream stands in the log.
+        var keyframes: [StreamKey: SegmentPosition] = [:]
+        /// Behind the last record that was applied.
+        var applied = SegmentPosition.start
+        /// Who has the blocks that are in views from now on, by part.
+        var sources: [UInt32: BlockSource] = [:]
         var undecodable: UInt64 = 0
+        var damagedBlocks: UInt64 = 0
+        /// Seconds of which samples came in late: what was handed off of them is not complete. Kept for hand-off only.
+        var lateSeconds: Set<Int64> = []
     }
 
-    private let state: Mutex<State>
-    private let compressor: any Compressor
+    let state: Mutex<State>
+    let compressor: any Compressor
+    let seed: HashSeed
+    package let retention: Duration
+    /// Milliseconds; nil when nothing is handed off.
+    private let lateAfter: Int64?
 
-    package init(retention: Duration, maxBytes: Int, compressor: any Compressor) {
+    /// `lateAfter`: how long after its time a sample counts as late, nil when nobody asks.
+    package init(
+        settings: SeriesStore.Settings, seed: HashSeed, compressor: any Compressor, lateAfter: Duration? = nil
+    ) {
+        self.lateAfter = lateAfter.map { $0.nanoseconds / 1_000_000 }
         self.compressor = compressor
-        state = Mutex(State(hot: HotStore(settings: .init(retention: retention, maxBytes: maxBytes))))
+        self.seed = seed
+        retention = settings.retention
+        state = Mutex(State(series: SeriesStore(settings: settings, seed: seed)))
     }
 
     package enum Applied: Equatable, Sendable {
@@ -29,15 +56,28 @@ package final class MetricStore: Sendable {
         case needsKeyframe(String)
     }
 
-    /// A frame of this stream is durable.
+    /// Whether the frames of a stream cannot be read before its next keyframe.
+    func isUnreadable(_ key: StreamKey) -> Bool { state.withLock { $0.keyframes[key] == nil } }
+
+    // MARK: Samples
+
+    /// A frame of this stream is durable. `isKnown`: its samples are in parts, only what it defines counts.
     @discardableResult
-    package func frameStored(_ payload: [UInt8], of key: StreamKey, now: Instant) -> Applied {
+    package func frameStored(
+        _ payload: [UInt8], of key: StreamKey, at position: SegmentPosition, now: Instant, isKnown: Bool = false
+    ) -> Applied {
         state.withLock { state in
-            var series =
+            var stream =
                 state.streams.removeValue(forKey: key) ?? HostSeries(host: key.host, compressor: compressor)
-            defer { state.streams[key] = series }
+            defer {
+                state.streams[key] = stream
+                state.applied = max(state.applied, position)
+            }
+            state.series.timeAdvanced(to: now)
             do throws(MetricFrameError) {
-                _ = try series.frameReceived(payload, into: &state.hot, now: now)
+                let frame = try stream.frameReceived(payload, into: &state.series, isKnown: isKnown)
+                if frame.isKeyframe { state.keyframes[key] = position }
+                noteTime(frame.milliseconds, now, &state)
                 return .done
             } catch {
                 state.undecodable += 1
@@ -46,22 +86,196 @@ package final class MetricStore: Sendable {
         }
     }
 
+    /// A pushed request is durable.
+    package func relayed(_ batch: RelayedBatch, at position: SegmentPosition?, now: Instant) -> RelayedOutcome {
+        var outcome = RelayedOutcome()
+        let prints = batch.entries.map { SeriesStore.fingerprint(batch.bytes.span.extracting($0.labels), seed: seed) }
+        var next = 0
+        while next < batch.entries.count {
+            let end = min(next + Self.seriesPerHold, batch.entries.count)
+            let undecided = state.withLock { state in
+                state.series.timeAdvanced(to: now)
+                for index in next..<end {
+                    Self.apply(batch, index, prints[index], &state, &outcome)
+                    for number in batch.entries[index].samples {
+                        noteTime(batch.samples[number].milliseconds, now, &state)
+                    }
+                }
+                return state.series.takeUndecided()
+            }
+            settle(undecided, &outcome)
+            next = end
+        }
+        state.withLock { state in
+            if let position { state.applied = max(state.applied, position) }
+            for family in batch.metadata {
+                _ = state.series.setMetadata(
+                    MetricMetadata(type: family.type.name, unit: family.unit, help: family.help), of: family.name)
+            }
+        }
+        return outcome
+    }
+
+    private static func apply(
+        _ batch: RelayedBatch, _ index: Int, _ print: Fingerprint, _ state: inout State,
+        _ outcome: inout RelayedOutcome
+    ) {
+        let entry = batch.entries[index]
+        let ref: SeriesRef
+        if let known = state.series.series(of: print) {
+            ref = known
+        } else {
+            guard let made = create(batch, entry, print, &state, &outcome) else { return }
+            ref = made
+        }
+        for number in entry.samples {
+            let sample = batch.samples[number]
+            let result = state.series.append(
+                ref, milliseconds: sample.milliseconds, bits: sample.value.bitPattern)
+            if result == .undecided { continue }
+            outcome.add(result, sample) { batch.name(of: entry) }
+        }
+    }
+
+    private static func create(
+        _ batch: RelayedBatch, _ entry: RelayedBatch.Entry, _ print: Fingerprint, _ state: inout State,
+        _ outcome: inout RelayedOutcome
+    ) -> SeriesRef? {
+        var labels: [LabelRange] = []
+        do throws(MusterInterchange.SeriesRefusal) {
+            try LabelBytes.decode(batch.bytes.span, entry.labels, rules: batch.rules, into: &labels)
+        } catch {
+            outcome.refusals.add(error)
+            return nil
+        }
+        let slices = labels.map { label in
+            LabelSlice(
+                nameStart: UInt32(label.name.lowerBound), nameCount: UInt32(label.name.count),
+                valueStart: UInt32(label.value.lowerBound), valueCount: UInt32(label.value.count))
+        }
+        guard let owner = state.series.owner(key: batch.owner(labels), kind: .relayed) else {
+            outcome.add(.unknownOwner, samples: entry.samples.count) { batch.name(of: entry) }
+            return nil
+        }
+        do throws(MusterSeries.SeriesRefusal) {
+            let ref = try state.series.series(of: owner, labels: slices.span, in: batch.bytes.span)
+            state.series.note(print, of: ref)
+            return ref
+        } catch {
+            outcome.add(error, samples: entry.samples.count) { batch.name(of: entry) }
+            return nil
+        }
+    }
+
+    /// Samples so late that a sealed block may have them: looked up outside of the lock. The blocks may change
+    /// meanwhile; then it is done once more, a few times at most.
+    private func settle(_ undecided: [UndecidedSample], _ outcome: inout RelayedOutcome) {
+        var left = undecided
+        for _ in 0..<4 where !left.isEmpty {
+            let sources = state.withLock { $0.sources }
+            let known = left.map { sample in
+                sample.blocks.lazy.compactMap { block in
+                    sample.value(in: self.rows(of: block, in: sample.group, from: sources))
+                }.first
+            }
+            left = state.withLock { state in
+                for (sample, value) in zip(left, known) {
+                    let result = state.series.settle(sample, known: value)
+                    guard result != .undecided else { continue }
+                    outcome.add(
+                        result,
+                        Sample(milliseconds: sample.milliseconds, value: Double(bitPattern: sample.bits))
+                    ) { "a series" }
+                }
+                return state.series.takeUndecided()
+            }
+        }
+        for sample in left {
+            outcome.add(
+                .undecided, Sample(milliseconds: sample.milliseconds, value: Double(bitPattern: sample.bits))
+            ) { "a series" }
+        }
+    }
+
     /// The host is not heard from: its series go stale now and not after the lookback.
-    package func hostLost(_ host: HostID) { state.withLock { $0.hot.hostLost(host) } }
+    package func hostLost(_ host: HostID, now: Instant) {
+        state.withLock { state in
+            guard let owner = state.series.ownerRef(key: host.text) else { return }
+            state.series.ownerLost(owner, milliseconds: now.milliseconds)
+        }
+    }
 
-    package func expire(now: Instant) { state.withLock { $0.hot.expire(now: now) } }
+    /// Remembers that something came for a time that may have been handed off already.
+    private func noteTime(_ milliseconds: Int64, _ now: Instant, _ state: inout State) {
+        guard let lateAfter, milliseconds < now.milliseconds - lateAfter,
+            state.lateSeconds.count < Self.lateSecondsMax
+        else { return }
+        state.lateSeconds.insert(milliseconds / 1_000)
+    }
 
-    package var seriesCount: Int { state.withLock { $0.hot.seriesCount } }
-    package var counters: HotStore.Counters { state.withLock { $0.hot.counters } }
-    package var undecodable: UInt64 { state.withLock { $0.undecodable } }
+    /// Seconds since 1970 of which samples came late since the last call.
+    package func takeLateSeconds() -> Set<Int64> {
+        state.withLock { state in
+            defer { state.lateSeconds = [] }
+            return state.lateSeconds
+        }
+    }
+
+    // MARK: Blocks
+
+    /// Empty rows for a block that cannot be read: it is counted, and readers go on with the rest.
+    func rows(of block: BlockRef, in group: GroupID, from sources: [UInt32: BlockSource]) -> BlockRows {
+        guard let source = sources[block.part] else { return damaged() }
+        do {
+            return try source.rows(block, of: group, compressor: compressor)
+        } catch {
+            return damaged()
+        }
+    }
+
+    private func damaged() -> BlockRows {
+        state.withLock { $0.damagedBlocks += 1 }
+        return BlockRows()
+    }
 }
 
-extension MetricStore: SeriesSource {
-    package func select(
-        _ matchers: [LabelMatcher], from: Int64, to: Int64, maxSeries: Int, maxSamples: Int
-    ) -> [SeriesSamples] {
-        state.withLock {
-            $0.hot.select(matchers, from: from, to: to, maxSeries: maxSeries, maxSamples: maxSamples)
+/// Who has the blocks of a part.
+enum BlockSource: Sendable {
+    case file(Part)
+    /// Sealed between two checkpoints: encoded, and in memory until the next one. By offset.
+    case memory([[UInt8]])
+
+    func rows(_ block: BlockRef, of group: GroupID, compressor: any Compressor) throws -> BlockRows {
+        switch self {
+        case .file(let part): return try part.rows(block, of: group, compressor: compressor)
+        case .memory(let blocks):
+            guard block.offset < blocks.count else { return BlockRows() }
+            return try BlockCodec.decode(blocks[Int(block.offset)][...], compressor: compressor)
         }
+    }
+}
+
+extension RelayedBatch {
+    fileprivate var rules: LabelBytes.Rules {
+        var rules = LabelBytes.Rules()
+        rules.isOrderRequired = isOrderRequired
+        return rules
+    }
+
+    /// Whose budget a series counts against: that of the host or the target it is about.
+    fileprivate func owner(_ labels: [LabelRange]) -> String {
+        for wanted in ["host", "instance", "job"] {
+            for label in labels where String(decoding: bytes[label.name], as: UTF8.self) == wanted {
+                return wanted + "=" + String(decoding: bytes[label.value].prefix(Limits.nameBytes), as: UTF8.self)
+            }
+        }
+        return "pushed"
+    }
+
+    /// For messages.
+    fileprivate func name(of entry: Entry) -> String {
+        var labels: [LabelRange] = []
+        guard (try? LabelBytes.decode(bytes.span, entry.labels, into: &labels)) != nil else { return "a series" }
+        return LabelBytes.text(bytes.span, labels)
     }
 }

@@ -120,7 +120,7 @@ package enum ContainerServices {
         var instance = Instance(
             id: "\(host):\(owner):\(number)\(suffix)", service: service, host: host, container: container.id,
             address: advertisedAddress, port: port.hostPort ?? number, tags: labels.tags(port: number))
-        let inner = observed.usesHostNetwork ? nil : container.networks.first { !$0.address.isEmpty }?.address
+        let inner = observed.ownAddress
         if port.hostPort == nil {
             instance.address = inner ?? advertisedAddress
         } else if let bound = port.hostAddress, bound != "0.0.0.0", bound != "::" {

@@ -2,19 +2,32 @@ import MusterModel
 
 /// `/proc/diskstats`, one row for each block device, and what udev knows of it.
 struct DiskCollector: HostCollector {
-    /// Seconds for a millisecond, bytes for a sector: factors as node_exporter applies them, so that values agree.
-    private static let columns: [(name: String, factor: Double)] = [
-        ("node_disk_reads_completed_total", 1), ("node_disk_reads_merged_total", 1),
-        ("node_disk_read_bytes_total", 512), ("node_disk_read_time_seconds_total", 0.001),
-        ("node_disk_writes_completed_total", 1), ("node_disk_writes_merged_total", 1),
-        ("node_disk_written_bytes_total", 512), ("node_disk_write_time_seconds_total", 0.001),
-        ("node_disk_io_now", 1), ("node_disk_io_time_seconds_total", 0.001),
-        ("node_disk_io_time_weighted_seconds_total", 0.001),
+    /// What the kernel counts, and so what a number has to become.
+    private enum Unit: Sendable {
+        case count, sectors, milliseconds
+
+        func value(_ number: Double) -> Double {
+            switch self {
+            case .count: number
+            case .sectors: number * 512
+            // Not multiplied by 0.001: a division gives the double nearest to the decimal.
+            case .milliseconds: number / 1_000
+            }
+        }
+    }
+
+    private static let columns: [(name: String, unit: Unit)] = [
+        ("node_disk_reads_completed_total", .count), ("node_disk_reads_merged_total", .count),
+        ("node_disk_read_bytes_total", .sectors), ("node_disk_read_time_seconds_total", .milliseconds),
+        ("node_disk_writes_completed_total", .count), ("node_disk_writes_merged_total", .count),
+        ("node_disk_written_bytes_total", .sectors), ("node_disk_write_time_seconds_total", .milliseconds),
+        ("node_disk_io_now", .count), ("node_disk_io_time_seconds_total", .milliseconds),
+        ("node_disk_io_time_weighted_seconds_total", .milliseconds),
         // Since Linux 4.18.
-        ("node_disk_discards_completed_total", 1), ("node_disk_discards_merged_total", 1),
-        ("node_disk_discarded_sectors_total", 1), ("node_disk_discard_time_seconds_total", 0.001),
+        ("node_disk_discards_completed_total", .count), ("node_disk_discards_merged_total", .count),
+        ("node_disk_discarded_sectors_total", .count), ("node_disk_discard_time_seconds_total", .milliseconds),
         // Since Linux 5.5.
-        ("node_disk_flush_requests_total", 1), ("node_disk_flush_requests_time_seconds_total", 0.001),
+        ("node_disk_flush_requests_total", .count), ("node_disk_flush_requests_time_seconds_total", .milliseconds),
     ]
 
     private var file: ProcFile
@@ -49,7 +62,7 @@ struct DiskCollector: HostCollector {
             guard rows.isMeasured(row) else { continue }
             var column = 0
             while column < Self.columns.count, let value = line.number(bytes) {
-                table.set(rows.handle(row, column + 1), value * Self.columns[column].factor)
+                table.set(rows.handle(row, column + 1), Self.columns[column].unit.value(value))
                 column += 1
             }
             table.set(rows.handle(row, 0), 1)

@@ -7,7 +7,8 @@ enum Monotonic {
 
 /// The clock on the wall.
 enum WallClock {
-    static var seconds: Double { Double(HostClock.nanoseconds(CLOCK_REALTIME)) / 1e9 }
+    /// To the millisecond, as finely as samples are stamped.
+    static var seconds: Double { Double(HostClock.nanoseconds(CLOCK_REALTIME) / 1_000_000) / 1e3 }
 }
 
 private enum HostClock {

@@ -24,8 +24,12 @@ package struct HostCollectors: Sendable {
 
     private var entries: [Entry] = []
     private var buffer = ReadBuffer()
+    private let procRoot: String
+    /// The kernel's counters count since then.
+    private var bootMilliseconds: Int64?
 
     package init(options: HostCollectorOptions = HostCollectorOptions()) {
+        procRoot = options.procRoot
         for name in CollectorName.allCases where !options.disabled.contains(name) {
             let interval = options.intervals[name] ?? name.defaultInterval
             entries.append(Entry(name: name, interval: interval, collector: Self.make(name, options)))
@@ -39,6 +43,9 @@ package struct HostCollectors: Sendable {
 
     /// Measures everything that is due. Values are those of now; the caller stamps them with one time for the tick.
     package mutating func collect(now: Instant, into table: inout MetricTable) {
+        if bootMilliseconds == nil {
+            bootMilliseconds = BootTime.seconds(procRoot: procRoot, &buffer).map { Int64($0 * 1_000) }
+        }
         for index in entries.indices {
             // Ticks jitter by a few milliseconds: one that comes a little early counts.
             let slack = Duration.nanoseconds(entries[index].interval.nanoseconds / 10)
@@ -63,6 +70,8 @@ package struct HostCollectors: Sendable {
 
     private mutating func run(_ index: Int, now: Instant, _ table: inout MetricTable) {
         let started = Monotonic.nanoseconds
+        let ownCounters = table.countersStarted
+        table.countersStarted = bootMilliseconds
         do {
             try entries[index].collector.collect(now: now, buffer: &buffer, table: &table)
             if !failures.isEmpty { failures[entries[index].name] = nil }
@@ -71,7 +80,9 @@ package struct HostCollectors: Sendable {
             failures[entries[index].name] = error
             if !error.isPartial { entries[index].collector.ended(&table) }
         }
-        report(index, seconds: Double(Monotonic.nanoseconds - started) / 1e9, &table)
+        table.countersStarted = ownCounters
+        // Whole microseconds: what is finer is noise, and costs more to send than the rest.
+        report(index, seconds: Double((Monotonic.nanoseconds - started) / 1_000) / 1e6, &table)
     }
 
     private mutating func report(_ index: Int, seconds: Double, _ table: inout MetricTable) {

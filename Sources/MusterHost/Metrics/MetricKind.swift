@@ -1,8 +1,8 @@
-/// What a host metric is, as node_exporter and cAdvisor declare it in their `# TYPE` lines.
-package enum MetricKind: String, Sendable {
-    case counter, gauge, untyped
+package import MusterModel
 
-    /// The kind of a metric this module measures, told by its name.
+extension MetricKind {
+    /// The kind of a metric this module measures, told by its name, as node_exporter and cAdvisor declare it in their
+    /// `# TYPE` lines.
     package init(ofMetric name: String) {
         if name.hasPrefix("node_netstat_") || name.hasPrefix("node_vmstat_") {
             self = .untyped

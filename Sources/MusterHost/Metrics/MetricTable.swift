@@ -19,6 +19,8 @@ package struct MetricTable: Sendable {
 
     /// Series that may be live at once; more are refused and counted.
     package let seriesMax: Int
+    /// Since when the counters count that are registered from now on, in milliseconds; nil when that is not known.
+    package var countersStarted: Int64?
     /// Handles registered since the tick began, in the order of registration.
     package private(set) var started: [Int] = []
     /// Handles ended since the tick began, without those that started in it too. Their labels can still be read until
@@ -36,21 +38,34 @@ package struct MetricTable: Sendable {
     private var users: [Int32] = []
     private var generations: [UInt32] = []
     private var labelSets: [Labels] = []
+    private var starts: [Int64?] = []
+    /// Of the series that were registered with one.
+    private var described: [Int: MetricFamily] = [:]
+    private let families: [FamilyInterval]
+    /// By handle, how many ticks lie between two samples, and the tick from which on the next is taken. Empty when
+    /// every family is taken at every reading.
+    private var spacings: [UInt64] = []
+    private var dueTicks: [UInt64] = []
     private var freeHandles: [Int] = []
     private var handles: [Labels: Int] = [:]
     private var tick: UInt64 = 1
 
-    package init(seriesMax: Int = Limits.seriesPerHost) { self.seriesMax = seriesMax }
+    package init(seriesMax: Int = Limits.seriesPerHost, families: [FamilyInterval] = []) {
+        self.seriesMax = seriesMax
+        self.families = families
+    }
 
-    /// A new tick: nothing is fresh, the ends of the last tick are forgotten and their handles may be reused.
-    package mutating func tickBegan() {
-        tick &+= 1
+    /// A new tick: nothing is fresh, the ends of the last tick are forgotten and their handles may be reused. `missed`:
+    /// ticks of the grid since the last that never began.
+    package mutating func tickBegan(missed: UInt64 = 0) {
+        tick &+= 1 &+ missed
         started.removeAll(keepingCapacity: true)
         ended.removeAll(keepingCapacity: true)
         guard !retired.isEmpty else { return }
         for handle in retired where users[handle] == 0 {
             handles[labelSets[handle]] = nil
             labelSets[handle] = Labels()
+            if !described.isEmpty { described[handle] = nil }
             generations[handle] &+= 1
             values[handle] = 0
             freeHandles.append(handle)
@@ -59,8 +74,9 @@ package struct MetricTable: Sendable {
     }
 
     /// The handle of a series. The same labels give the same handle for as long as the series is live, and each
-    /// registration asks for one `end`. `MetricTable.refused` when the table is full.
-    package mutating func register(_ labels: Labels) -> Int {
+    /// registration asks for one `end`. `MetricTable.refused` when the table is full. `family` is for series whose kind
+    /// is not told by their name, and which nobody knows the beginning of.
+    package mutating func register(_ labels: Labels, as family: MetricFamily? = nil) -> Int {
         if let handle = handles[labels] {
             if users[handle] == 0 { revive(handle) }
             users[handle] += 1
@@ -72,6 +88,14 @@ package struct MetricTable: Sendable {
         }
         let handle = freeHandles.popLast() ?? grow()
         labelSets[handle] = labels
+        let isCounter =
+            family == nil && countersStarted != nil && MetricKind(ofMetric: labels.metricName) == .counter
+        starts[handle] = isCounter ? countersStarted : nil
+        if let family { described[handle] = family }
+        if !families.isEmpty {
+            spacings[handle] = families.ticks(of: labels.metricName)
+            dueTicks[handle] = 0
+        }
         stamps[handle] = 0
         births[handle] = tick
         users[handle] = 1
@@ -86,6 +110,10 @@ package struct MetricTable: Sendable {
     package mutating func set(_ handle: Int, _ value: Double) {
         guard handle >= 0, handle < values.count else { return }
         values[handle] = value
+        if !spacings.isEmpty, spacings[handle] > 1, stamps[handle] != tick {
+            guard tick >= dueTicks[handle] else { return }
+            dueTicks[handle] = tick &+ spacings[handle]
+        }
         stamps[handle] = tick
     }
 
@@ -107,11 +135,24 @@ package struct MetricTable: Sendable {
     /// True for a handle that is live.
     package func isLive(_ handle: Int) -> Bool { users.indices.contains(handle) && users[handle] > 0 }
 
+    /// True for labels somebody has registered.
+    package func isLive(_ labels: Labels) -> Bool { handles[labels].map { users[$0] > 0 } ?? false }
+
     /// True when a live handle was set since the tick began.
     package func isFresh(_ handle: Int) -> Bool { isLive(handle) && stamps[handle] == tick }
 
     /// The labels of a live handle or of one that ended in this tick.
     package func labels(_ handle: Int) -> Labels { labelSets.indices.contains(handle) ? labelSets[handle] : Labels() }
+
+    /// What all series of a live handle's name have in common.
+    package func family(_ handle: Int) -> MetricFamily {
+        if let family = described[handle] { return family }
+        let name = labels(handle).metricName
+        return MetricFamily(name, MetricKind(ofMetric: name))
+    }
+
+    /// When the counter behind a live handle began to count, in milliseconds; nil when that is not known.
+    package func startMilliseconds(_ handle: Int) -> Int64? { starts.indices.contains(handle) ? starts[handle] : nil }
 
     /// Counts the lives of a handle: (handle, generation) names one series for ever.
     package func generation(_ handle: Int) -> UInt32 { generations.indices.contains(handle) ? generations[handle] : 0 }
@@ -135,6 +176,11 @@ package struct MetricTable: Sendable {
         users.append(0)
         generations.append(0)
         labelSets.append(Labels())
+        starts.append(nil)
+        if !families.isEmpty {
+            spacings.append(1)
+            dueTicks.append(0)
+        }
         return values.count - 1
     }
 

@@ -2,11 +2,15 @@ import MusterModel
 
 /// What an agent has told about its series in the epoch that is open.
 struct EncoderDictionary: Sendable {
-    /// A definition on its way into a frame: new strings and label pairs as they will stand there.
+    /// Definitions on their way into a frame: what is new in the tables and the series, as they will stand there.
     struct Definition: Sendable {
         var strings: [UInt8] = []
         var stringCount = 0
-        var pairs: [UInt8] = []
+        var family: [UInt8] = []
+        var start: [UInt8] = []
+        var series: [UInt8] = []
+
+        var bytes: Int { strings.count + family.count + start.count + series.count }
     }
 
     private static let unknown: Int32 = -1
@@ -16,15 +20,11 @@ struct EncoderDictionary: Sendable {
 
     /// By handle.
     private var refs: [Int32] = []
-    private var strings: [String: Int] = [:]
+    private var strings: [String: UInt32] = [:]
+    private var families: [MetricFamily: UInt32] = [:]
+    private var starts: [Int64: UInt32] = [:]
     private(set) var stringBytes = 0
-    /// Refs without an end, ascending.
-    private(set) var live: [Int] = []
     private(set) var nextRef = 0
-    /// Refs below it stand in a frame already.
-    var sentRefs = 0
-    /// The bit pattern sent last, by ref.
-    var previous: [UInt64] = []
 
     var stringCount: Int { strings.count }
 
@@ -34,30 +34,24 @@ struct EncoderDictionary: Sendable {
         return refs[handle] == Self.refused ? .refused : .ref(Int(refs[handle]))
     }
 
-    /// Nil when the epoch has no room for the labels' strings.
-    mutating func define(_ handle: Int, _ labels: Labels) -> (ref: Int, definition: Definition)? {
-        var newStrings = 0
-        var newBytes = 0
-        for label in labels.pairs {
-            for text in [label.name, label.value] where strings[text] == nil {
-                newStrings += 1
-                newBytes += text.utf8.count
-            }
+    /// Nil when the epoch has no room for the texts.
+    mutating func define(_ handle: Int, _ series: MetricSeries) -> (ref: Int, definition: Definition)? {
+        var bytes = 0
+        var count = 0
+        let texts = series.labels.pairs.flatMap { [$0.name, $0.value] } + [series.family.unit, series.family.help]
+        for text in texts where strings[text] == nil {
+            count += 1
+            bytes += text.utf8.count
         }
-        guard strings.count + newStrings <= MetricFrame.stringsPerEpoch,
-            stringBytes + newBytes <= MetricFrame.stringBytesPerEpoch
+        // The name of the family is the value of a label.
+        guard strings.count + count + 1 <= MetricFrame.stringsPerEpoch,
+            stringBytes + bytes <= MetricFrame.stringBytesPerEpoch
         else { return nil }
         var definition = Definition()
-        Varint.append(UInt64(labels.count), to: &definition.pairs)
-        for label in labels.pairs {
-            spell(label.name, in: &definition)
-            spell(label.value, in: &definition)
-        }
+        spell(series, in: &definition)
         let ref = nextRef
         nextRef += 1
         mark(handle, Int32(ref))
-        live.append(ref)
-        previous.append(0)
         return (ref, definition)
     }
 
@@ -71,21 +65,47 @@ struct EncoderDictionary: Sendable {
         return ref >= 0 ? Int(ref) : nil
     }
 
-    /// `ended` is ascending.
-    mutating func forget(_ ended: [Int]) { live.removeAll(ascending: ended) }
-
-    private mutating func spell(_ text: String, in definition: inout Definition) {
-        if let index = strings[text] {
-            Varint.append(UInt64(index), to: &definition.pairs)
-            return
+    private mutating func spell(_ series: MetricSeries, in definition: inout Definition) {
+        Varint.append(family(series.family, in: &definition), to: &definition.series)
+        Varint.append(start(series.startMilliseconds, in: &definition), to: &definition.series)
+        let labels = series.labels.pairs.filter { $0.name != MetricSeries.nameLabel }
+        Varint.append(UInt64(labels.count), to: &definition.series)
+        for label in labels {
+            Varint.append(string(label.name, in: &definition), to: &definition.series)
+            Varint.append(string(label.value, in: &definition), to: &definition.series)
         }
-        let index = strings.count
+    }
+
+    private mutating func string(_ text: String, in definition: inout Definition) -> UInt64 {
+        if let index = strings[text] { return UInt64(index) }
+        let index = UInt32(strings.count)
         strings[text] = index
         stringBytes += text.utf8.count
         Varint.append(UInt64(text.utf8.count), to: &definition.strings)
         definition.strings.append(contentsOf: text.utf8)
         definition.stringCount += 1
-        Varint.append(UInt64(index), to: &definition.pairs)
+        return UInt64(index)
+    }
+
+    private mutating func family(_ family: MetricFamily, in definition: inout Definition) -> UInt64 {
+        if let index = families[family] { return UInt64(index) }
+        let index = UInt32(families.count)
+        families[family] = index
+        Varint.append(string(family.name, in: &definition), to: &definition.family)
+        definition.family.append(family.kind.rawValue)
+        Varint.append(string(family.unit, in: &definition), to: &definition.family)
+        Varint.append(string(family.help, in: &definition), to: &definition.family)
+        return UInt64(index)
+    }
+
+    /// 0 for none.
+    private mutating func start(_ milliseconds: Int64?, in definition: inout Definition) -> UInt64 {
+        guard let milliseconds else { return 0 }
+        if let index = starts[milliseconds] { return UInt64(index) + 1 }
+        let index = UInt32(starts.count)
+        starts[milliseconds] = index
+        Varint.append(Varint.zigzag(milliseconds), to: &definition.start)
+        return UInt64(index) + 1
     }
 
     private mutating func mark(_ handle: Int, _ ref: Int32) {
@@ -93,17 +113,5 @@ struct EncoderDictionary: Sendable {
             refs.append(contentsOf: repeatElement(Self.unknown, count: handle + 1 - refs.count))
         }
         refs[handle] = ref
-    }
-}
-
-extension [Int] {
-    /// Removes elements of an ascending array; `removed` is ascending too.
-    mutating func removeAll(ascending removed: [Int]) {
-        guard !removed.isEmpty else { return }
-        var next = 0
-        removeAll { element in
-            while next < removed.count, removed[next] < element { next += 1 }
-            return next < removed.count && removed[next] == element
-        }
     }
 }

@@ -1,28 +1,31 @@
-// Codec 1 of metric frames. All numbers are little endian.
+// Codec 2 of metric frames.
 //
-//     version u8 | codec u8 | flags u8 | epoch u32 | index u32 | milliseconds i64 | body
+//     u8           codec in the low 3 bits, flags above
+//     number       of this frame; unless it is a keyframe, reading it takes that frame `number - 1` was read
+//     time         keyframe: milliseconds (zigzag), interval of the grid in ms, ticks missed before this one
+//                  irregular: zigzag difference to the time that was due, ticks missed before this one
+//                  else nothing: one interval after the tick before, or the same tick when that frame continues
+//     body
 //
-// The body, deflated as a whole when that is smaller:
+// The body; with `deflated` all of it is deflated:
 //
-//     strings      count, then each: length, UTF-8 bytes      added to the epoch's table
-//     definitions  count, then each: pairs, (name, value)...  the next free refs, in order
-//     ended        count, then refs, ascending: each as its distance from the one before
-//     presence     one bit for each live series in order of ref, absent when all have a value
-//     changed      one bit for each present series: differs from its previous value (at first: 0.0)
-//     raw          one bit for each changed value
-//     values       raw: the 8 bytes of the double; else the zigzag difference of two whole numbers
+//     with `dictionary`
+//         strings      count, then each: length, UTF-8 bytes               added to the epoch's table
+//         families     count, then each: name, kind u8, unit, help         strings; added to the epoch's table
+//         starts       count, then each: milliseconds (zigzag)             when counters began; added to the table
+//         definitions  count, then each: family, start + 1 or 0, pairs, (name, value)...   the next free refs
+//         ended        count, then refs, ascending: each as its distance from the one before
+//     presence     see `PresencePatterns`
+//     column       a stream of bits: which predictions failed (`MissFlags`), then those values (`ValueModel`)
 //
-// Counts, lengths, refs and differences are varints. Bitmaps fill whole bytes, lowest bit first, the rest zero. `index`
-// counts the frames of an epoch from 0; a frame is readable when the one before it was. A tick whose definitions do not
-// fit one frame continues in the next, under the same timestamp.
+// Numbers without a width are varints. A tick whose definitions do not fit one frame continues in the next, under the
+// same timestamp.
 
 package import MusterModel
 
-/// Figures both ends of codec 1 share.
+/// Figures both ends of the codec share.
 package enum MetricFrame {
-    package static let version: UInt8 = 1
-    package static let codec: UInt8 = 1
-    static let headerBytes = 19
+    package static let codec: UInt8 = 2
 
     /// New strings and definitions in one frame; the rest of the tick continues in the next frame. With the values of
     /// `Limits.seriesPerHost` series a frame stays below `Limits.frameBytes` even when nothing can be deflated.
@@ -32,71 +35,110 @@ package enum MetricFrame {
     /// Distinct label names and values in one epoch, and their bytes together.
     package static let stringsPerEpoch = 8 * Limits.seriesPerHost
     package static let stringBytesPerEpoch = 32 << 20
+    /// Of the grid, in milliseconds: at most a day.
+    package static let intervals: ClosedRange<Int64> = 1...86_400_000
+    /// A body without definitions is bits that do not deflate, and a short one is not worth the time.
+    static let deflateFromBytes = 128
+
+    /// Whether reading can begin at a frame. False for bytes that are none.
+    package static func isKeyframe(_ payload: [UInt8]) -> Bool {
+        guard let first = payload.first, first & 7 == codec else { return false }
+        return Flags(rawValue: first >> 3).contains(.keyframe)
+    }
 
     struct Flags: OptionSet {
         let rawValue: UInt8
-        /// Index 0: the dictionary starts empty.
+        /// The dictionary and what is known of values start empty.
         static let keyframe = Flags(rawValue: 1)
         static let deflated = Flags(rawValue: 2)
-        /// Every live series has a value; there is no presence bitmap.
-        static let allPresent = Flags(rawValue: 4)
         /// More frames of the same tick follow.
-        static let continues = Flags(rawValue: 8)
-        static let known: Flags = [.keyframe, .deflated, .allPresent, .continues]
+        static let continues = Flags(rawValue: 4)
+        /// The time is not the one that was due, or ticks were missed.
+        static let irregular = Flags(rawValue: 8)
+        /// Series begin or end.
+        static let dictionary = Flags(rawValue: 16)
+    }
+
+    /// The time of a frame and what makes it out of the one before.
+    struct Clock: Sendable {
+        var milliseconds: Int64 = 0
+        var interval: Int64 = 1_000
+        /// The frame continues: the next is of the same tick.
+        var continues = false
+
+        /// When the next frame is due.
+        var next: Int64 { continues ? milliseconds : milliseconds &+ interval }
     }
 
     struct Header {
         var flags: Flags
-        var epoch: UInt32
-        var index: UInt32
-        var milliseconds: Int64
+        var number: UInt64
+        var clock: Clock
+        /// Ticks of the grid between this tick and the one before that were not measured.
+        var missed: UInt64
 
-        func append(to bytes: inout [UInt8]) {
-            bytes.append(MetricFrame.version)
-            bytes.append(MetricFrame.codec)
-            bytes.append(flags.rawValue)
-            for shift in stride(from: 0, to: 32, by: 8) { bytes.append(UInt8(truncatingIfNeeded: epoch >> shift)) }
-            for shift in stride(from: 0, to: 32, by: 8) { bytes.append(UInt8(truncatingIfNeeded: index >> shift)) }
-            for shift in stride(from: 0, to: 64, by: 8) {
-                bytes.append(UInt8(truncatingIfNeeded: milliseconds >> shift))
+        /// `before`: the clock after the frame before.
+        func append(to bytes: inout [UInt8], before: Clock) {
+            bytes.append(MetricFrame.codec | flags.rawValue << 3)
+            Varint.append(number, to: &bytes)
+            if flags.contains(.keyframe) {
+                Varint.append(Varint.zigzag(clock.milliseconds), to: &bytes)
+                Varint.append(UInt64(clock.interval), to: &bytes)
+                Varint.append(missed, to: &bytes)
+            } else if flags.contains(.irregular) {
+                Varint.append(Varint.zigzag(clock.milliseconds &- before.next), to: &bytes)
+                Varint.append(missed, to: &bytes)
             }
         }
 
-        init(flags: Flags, epoch: UInt32, index: UInt32, milliseconds: Int64) {
+        init(flags: Flags, number: UInt64, clock: Clock, missed: UInt64) {
             self.flags = flags
-            self.epoch = epoch
-            self.index = index
-            self.milliseconds = milliseconds
+            self.number = number
+            self.clock = clock
+            self.missed = missed
         }
 
-        init(_ payload: ArraySlice<UInt8>) throws(MetricFrameError) {
-            guard payload.count >= MetricFrame.headerBytes else { throw .truncated("the header") }
-            let start = payload.startIndex
-            guard payload[start] == MetricFrame.version, payload[start + 1] == MetricFrame.codec else {
-                throw .unsupported(version: payload[start], codec: payload[start + 1])
+        /// Moves `position` behind the header. The time of a frame that is no keyframe holds only if `before` is the
+        /// clock after the frame before it.
+        init(_ bytes: Span<UInt8>, at position: inout Int, before: Clock) throws(MetricFrameError) {
+            guard bytes.count > 0 else { throw .truncated("the header") }
+            guard bytes[0] & 7 == MetricFrame.codec else { throw .unsupported(codec: bytes[0] & 7) }
+            flags = Flags(rawValue: bytes[0] >> 3)
+            position = 1
+            number = try Self.number(bytes, at: &position)
+            clock = before
+            missed = 0
+            if flags.contains(.keyframe) {
+                clock.milliseconds = Varint.unzigzag(try Self.number(bytes, at: &position))
+                let interval = try Self.number(bytes, at: &position)
+                guard let interval = Int64(exactly: interval), MetricFrame.intervals.contains(interval) else {
+                    throw .malformed("an interval of \(interval) ms")
+                }
+                clock.interval = interval
+                missed = try Self.number(bytes, at: &position)
+            } else {
+                clock.milliseconds = before.next
+                if flags.contains(.irregular) {
+                    clock.milliseconds &+= Varint.unzigzag(try Self.number(bytes, at: &position))
+                    missed = try Self.number(bytes, at: &position)
+                }
             }
-            flags = Flags(rawValue: payload[start + 2])
-            guard Flags.known.isSuperset(of: flags) else { throw .malformed("unknown flags \(flags.rawValue)") }
-            epoch = UInt32(truncatingIfNeeded: Self.number(payload[(start + 3)..<(start + 7)]))
-            index = UInt32(truncatingIfNeeded: Self.number(payload[(start + 7)..<(start + 11)]))
-            milliseconds = Int64(bitPattern: Self.number(payload[(start + 11)..<(start + 19)]))
-            guard flags.contains(.keyframe) == (index == 0) else {
-                throw .malformed("the keyframe flag disagrees with index \(index)")
-            }
+            clock.continues = flags.contains(.continues)
         }
 
-        private static func number(_ bytes: ArraySlice<UInt8>) -> UInt64 {
-            bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) }
+        private static func number(_ bytes: Span<UInt8>, at position: inout Int) throws(MetricFrameError) -> UInt64 {
+            guard let number = Varint.read(bytes, at: &position) else { throw .truncated("the header") }
+            return number
         }
     }
 }
 
 /// Why a metric frame gave no samples.
 package enum MetricFrameError: Error, Equatable, CustomStringConvertible {
-    /// From an agent that is newer than this coordinator.
-    case unsupported(version: UInt8, codec: UInt8)
+    /// From an agent of another release than this coordinator.
+    case unsupported(codec: UInt8)
     /// The frame is sound but builds on one this decoder did not see. Skip until the next keyframe.
-    case needsKeyframe(epoch: UInt32, index: UInt32)
+    case needsKeyframe(number: UInt64)
     case truncated(String)
     case malformed(String)
     /// A limit, by the name it has in the code.
@@ -105,12 +147,11 @@ package enum MetricFrameError: Error, Equatable, CustomStringConvertible {
 
     package var description: String {
         switch self {
-        case .unsupported(let version, let codec):
-            "the metric frame has version \(version), codec \(codec); this coordinator reads version "
-                + "\(MetricFrame.version), codec \(MetricFrame.codec): upgrade it before the agents"
-        case .needsKeyframe(let epoch, let index):
-            "metric frame \(index) of epoch \(epoch) builds on one that is missing; "
-                + "reading resumes at the next keyframe"
+        case .unsupported(let codec):
+            "the metric frame is written in codec \(codec); this coordinator reads codec \(MetricFrame.codec): "
+                + "bring agent and coordinator to the same release, the coordinator first"
+        case .needsKeyframe(let number):
+            "metric frame \(number) builds on one that is missing; reading resumes at the next keyframe"
         case .truncated(let part): "the metric frame ends within \(part)"
         case .malformed(let reason): "the metric frame is malformed: \(reason)"
         case .overLimit(let limit): "the metric frame goes beyond the limit \(limit)"

@@ -45,7 +45,7 @@ struct Script {
         case 1:
             .welcome(
                 Welcome(
-                    version: UInt16(1 + (small() >> 7)), serverTimeMilliseconds: 0, durable: perClass(),
+                    version: wireVersion + UInt16(small() >> 7), serverTimeMilliseconds: 0, durable: perClass(),
                     windows: PerClass { _ in
                         Window(frames: UInt32(small()) + 1, bytes: UInt32(truncatingIfNeeded: number()))
                     }, heartbeatIntervalMilliseconds: 50 + UInt32(small())))

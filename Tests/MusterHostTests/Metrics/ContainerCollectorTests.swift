@@ -107,6 +107,9 @@ import Testing
         #expect(value("spec_cpu_shares") == 2_597)
         #expect(value("last_seen") == Double(ticker.now.seconds))
         #expect(value("start_time_seconds") == 1_050)
+        // Its counters count since then.
+        #expect(ticker.table.starts["container_cpu_usage_seconds_total"] == 1_050_000)
+        #expect(ticker.table.starts["container_memory_rss"] == nil)
         #expect(samples[series("container_fs_reads_bytes_total", path, ("device", "/dev/vda"))] == 4_096)
         #expect(samples[series("container_fs_writes_total", path, ("device", "/dev/vda"))] == 2)
         #expect(samples[series("container_network_receive_bytes_total", path, ("interface", "eth0"))] == 1)

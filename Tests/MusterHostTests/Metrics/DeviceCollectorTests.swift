@@ -17,12 +17,12 @@ import Testing
         func vda(_ name: String) -> Double? { samples["node_disk_\(name){device=\"vda\"}"] }
         #expect(vda("reads_completed_total") == 30_121)
         #expect(vda("read_bytes_total") == 4_862_962.0 * 512)
-        #expect(vda("read_time_seconds_total") == 36_313 * 0.001)
+        #expect(vda("read_time_seconds_total") == 36.313)
         #expect(vda("written_bytes_total") == 1_464_632.0 * 512)
         #expect(vda("io_now") == 2)
-        #expect(vda("io_time_weighted_seconds_total") == 43_079 * 0.001)
+        #expect(vda("io_time_weighted_seconds_total") == 43.079)
         #expect(vda("discarded_sectors_total") == 301_576)
-        #expect(vda("flush_requests_time_seconds_total") == 38 * 0.001)
+        #expect(vda("flush_requests_time_seconds_total") == 0.038)
         let info =
             "node_disk_info{device=\"vda\",major=\"254\",minor=\"0\",model=\"Fast Disk\",path=\"\","
             + "revision=\"\",serial=\"A=1\",wwn=\"0x5\"}"

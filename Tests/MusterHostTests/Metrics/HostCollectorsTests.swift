@@ -37,6 +37,24 @@ import Testing
         #expect(ticker.errors(.loadavg) == nil)
     }
 
+    @Test func theKernelCountsSinceTheBootAndCollectorsSinceTheProcessBegan() {
+        var ticker = Ticker(host.options(.stat))
+        ticker.table.countersStarted = 7
+        _ = ticker.tick()
+        #expect(
+            ticker.table.starts == [
+                "node_cpu_seconds_total": 1_000_000, "node_cpu_guest_seconds_total": 1_000_000,
+                "muster_agent_collector_errors_total": 7,
+            ])
+    }
+
+    @Test func withoutABootTimeCountersHaveNoStart() {
+        host.write("proc/stat", "cpu  10 0 0 0\ncpu0 10 0 0 0\nbtime 99999999999999999\n")
+        var ticker = Ticker(host.options(.stat))
+        _ = ticker.tick()
+        #expect(ticker.table.starts.isEmpty)
+    }
+
     @Test func thisHostIsMeasuredWithoutErrors() {
         var ticker = Ticker(HostCollectorOptions())
         let first = ticker.tick()

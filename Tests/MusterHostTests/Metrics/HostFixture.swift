@@ -94,6 +94,13 @@ extension MetricTable {
         return found
     }
 
+    /// When the counters of a metric that began in this tick began to count.
+    var starts: [String: Int64] {
+        var found: [String: Int64] = [:]
+        for handle in started { found[labels(handle).metricName] = startMilliseconds(handle) }
+        return found
+    }
+
     /// What is live, with the last value.
     var series: [String: Double] {
         var found: [String: Double] = [:]

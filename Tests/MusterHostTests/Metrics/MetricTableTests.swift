@@ -128,6 +128,75 @@ import Testing
         #expect(table.samples.isEmpty)
     }
 
+    @Test func aFamilyMayBeTakenLessOftenThanItIsRead() {
+        var table = MetricTable(families: [
+            .init(pattern: "node_*", ticks: 3), .init(pattern: "node_load*", ticks: 2),
+            .init(pattern: "node_load1", ticks: 1), .init(pattern: "up", ticks: 5), .init(pattern: "zero", ticks: 0),
+        ])
+        let names = ["node_cpu", "node_load5", "node_load1", "up", "up_time", "zero"]
+        let handles = names.map { table.register(["__name__": $0]) }
+        var taken: [String: [Int]] = [:]
+        for tick in 0..<7 {
+            table.tickBegan()
+            for handle in handles {
+                table.set(handle, Double(tick))
+                // A second value in the same tick replaces the first.
+                table.set(handle, Double(tick))
+            }
+            for name in table.samples.keys { taken[name, default: []].append(tick) }
+        }
+        let always = Array(0..<7)
+        #expect(
+            taken == [
+                "node_cpu": [0, 3, 6], "node_load5": [0, 2, 4, 6], "node_load1": always, "up": [0, 5],
+                "up_time": always, "zero": always,
+            ])
+        #expect(table.values[handles[0]] == 6)
+    }
+
+    @Test func missedTicksCountForTheIntervalOfAFamily() {
+        var table = MetricTable(families: [.init(pattern: "m", ticks: 3)])
+        let handle = table.register(["__name__": "m"])
+        var taken: [Bool] = []
+        for missed in [0, 1, 0, 4, 0] as [UInt64] {
+            table.tickBegan(missed: missed)
+            table.set(handle, 1)
+            taken.append(table.isFresh(handle))
+        }
+        #expect(taken == [true, false, true, true, false])
+    }
+
+    @Test func aNewSeriesBehindAHandleIsTakenAtOnce() {
+        var table = MetricTable(families: [.init(pattern: "m", ticks: 100)])
+        let handle = table.register(["__name__": "m", "n": "1"])
+        table.set(handle, 1)
+        table.end(handle)
+        table.tickBegan()
+        let next = table.register(["__name__": "m", "n": "2"])
+        #expect(next == handle)
+        table.set(next, 2)
+        #expect(table.isFresh(next))
+    }
+
+    @Test func countersKnowWhenTheyBegan() {
+        var table = MetricTable()
+        let before = table.register(["__name__": "a_total"])
+        table.countersStarted = 5_000
+        let counter = table.register(["__name__": "b_total"])
+        let gauge = table.register(["__name__": "b"])
+        #expect(table.startMilliseconds(before) == nil)
+        #expect(table.startMilliseconds(counter) == 5_000)
+        #expect(table.startMilliseconds(gauge) == nil)
+        #expect(table.startMilliseconds(-1) == nil && table.startMilliseconds(99) == nil)
+        // The next series behind the handle has a start of its own.
+        table.tickBegan()
+        table.end(counter)
+        table.tickBegan()
+        table.countersStarted = 9_000
+        let next = table.register(["__name__": "c_total"])
+        #expect(next == counter && table.startMilliseconds(next) == 9_000)
+    }
+
     @Test(arguments: [
         ("node_cpu_seconds_total", MetricKind.counter), ("node_load1", .gauge), ("node_vmstat_pgfault", .untyped),
         ("node_netstat_Tcp_InErrs", .untyped), ("container_last_seen", .gauge),

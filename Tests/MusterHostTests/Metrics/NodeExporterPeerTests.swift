@@ -61,7 +61,7 @@ import Testing
             #expect(isClose(series, value, low, high), "\(series): node_exporter \(value), Muster \(low) and \(high)")
         }
         for (name, kind) in page.kinds where after.keys.contains(where: { $0 == name || $0.hasPrefix(name + "{") }) {
-            #expect(MetricKind(ofMetric: name).rawValue == kind, "\(name) is a \(kind)")
+            #expect("\(MetricKind(ofMetric: name))" == kind, "\(name) is a \(kind)")
         }
     }
 

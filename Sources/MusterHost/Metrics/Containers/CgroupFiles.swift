@@ -43,18 +43,19 @@ struct CgroupFile: Sendable {
     struct Key: Sendable {
         let key: [UInt8]
         let column: ContainerColumn
-        let factor: Double
+        /// What makes one second or one of what the metric counts.
+        let divisor: Double
 
-        init(_ key: String, _ column: ContainerColumn, _ factor: Double = 1) {
+        init(_ key: String, _ column: ContainerColumn, _ divisor: Double = 1) {
             self.key = [UInt8](key.utf8)
             self.column = column
-            self.factor = factor
+            self.divisor = divisor
         }
     }
 
     enum Form: Sendable {
         /// One number, or `max`, which counts as 0: cAdvisor's spelling of "no limit".
-        case number(ContainerColumn, factor: Double)
+        case number(ContainerColumn, divisor: Double)
         /// Lines `key value`.
         case keys([Key])
         /// `cpu.max`: quota or `max`, then the period.
@@ -77,18 +78,18 @@ struct CgroupFile: Sendable {
     var isSlow = false
 
     static let legacy: [CgroupFile] = [
-        CgroupFile(controller: .cpuacct, name: "cpuacct.usage", form: .number(.cpuUsage, factor: 1e-9)),
+        CgroupFile(controller: .cpuacct, name: "cpuacct.usage", form: .number(.cpuUsage, divisor: 1e9)),
         CgroupFile(
             controller: .cpuacct, name: "cpuacct.stat",
             form: .keys([
-                Key("user", .cpuUser, 1 / UserClock.ticksPerSecond),
-                Key("system", .cpuSystem, 1 / UserClock.ticksPerSecond),
+                Key("user", .cpuUser, UserClock.ticksPerSecond),
+                Key("system", .cpuSystem, UserClock.ticksPerSecond),
             ])),
         CgroupFile(
             controller: .cpu, name: "cpu.stat",
             form: .keys([
                 Key("nr_periods", .cfsPeriods), Key("nr_throttled", .cfsThrottledPeriods),
-                Key("throttled_time", .cfsThrottledSeconds, 1e-9),
+                Key("throttled_time", .cfsThrottledSeconds, 1e9),
             ])),
         // Before the usage: the working set is computed from both.
         CgroupFile(
@@ -98,22 +99,22 @@ struct CgroupFile: Sendable {
                 Key("total_cache", .memoryCache), Key("total_mapped_file", .memoryMapped),
                 Key("total_swap", .memorySwap),
             ])),
-        CgroupFile(controller: .memory, name: "memory.usage_in_bytes", form: .number(.memoryUsage, factor: 1)),
-        CgroupFile(controller: .pids, name: "pids.current", form: .number(.threads, factor: 1)),
+        CgroupFile(controller: .memory, name: "memory.usage_in_bytes", form: .number(.memoryUsage, divisor: 1)),
+        CgroupFile(controller: .pids, name: "pids.current", form: .number(.threads, divisor: 1)),
         CgroupFile(controller: .blkio, name: "blkio.throttle.io_service_bytes", form: .legacyIO(base: 0)),
         CgroupFile(controller: .blkio, name: "blkio.throttle.io_serviced", form: .legacyIO(base: 2)),
         CgroupFile(
             controller: .memory, name: "memory.oom_control", form: .keys([Key("oom_kill", .oomEvents)]), isSlow: true),
         CgroupFile(
-            controller: .memory, name: "memory.max_usage_in_bytes", form: .number(.memoryMax, factor: 1), isSlow: true),
+            controller: .memory, name: "memory.max_usage_in_bytes", form: .number(.memoryMax, divisor: 1), isSlow: true),
         CgroupFile(
-            controller: .memory, name: "memory.failcnt", form: .number(.memoryFailures, factor: 1), isSlow: true),
+            controller: .memory, name: "memory.failcnt", form: .number(.memoryFailures, divisor: 1), isSlow: true),
         CgroupFile(
-            controller: .memory, name: "memory.limit_in_bytes", form: .number(.memoryLimit, factor: 1), isSlow: true),
-        CgroupFile(controller: .cpu, name: "cpu.cfs_quota_us", form: .number(.cpuQuota, factor: 1), isSlow: true),
-        CgroupFile(controller: .cpu, name: "cpu.cfs_period_us", form: .number(.cpuPeriod, factor: 1), isSlow: true),
-        CgroupFile(controller: .cpu, name: "cpu.shares", form: .number(.cpuShares, factor: 1), isSlow: true),
-        CgroupFile(controller: .pids, name: "pids.max", form: .number(.threadsMax, factor: 1), isSlow: true),
+            controller: .memory, name: "memory.limit_in_bytes", form: .number(.memoryLimit, divisor: 1), isSlow: true),
+        CgroupFile(controller: .cpu, name: "cpu.cfs_quota_us", form: .number(.cpuQuota, divisor: 1), isSlow: true),
+        CgroupFile(controller: .cpu, name: "cpu.cfs_period_us", form: .number(.cpuPeriod, divisor: 1), isSlow: true),
+        CgroupFile(controller: .cpu, name: "cpu.shares", form: .number(.cpuShares, divisor: 1), isSlow: true),
+        CgroupFile(controller: .pids, name: "pids.max", form: .number(.threadsMax, divisor: 1), isSlow: true),
         CgroupFile(controller: .cpuacct, name: "cgroup.procs", form: .lines(.processes), isSlow: true),
     ]
 
@@ -121,9 +122,9 @@ struct CgroupFile: Sendable {
         CgroupFile(
             controller: nil, name: "cpu.stat",
             form: .keys([
-                Key("usage_usec", .cpuUsage, 1e-6), Key("user_usec", .cpuUser, 1e-6),
-                Key("system_usec", .cpuSystem, 1e-6), Key("nr_periods", .cfsPeriods),
-                Key("nr_throttled", .cfsThrottledPeriods), Key("throttled_usec", .cfsThrottledSeconds, 1e-6),
+                Key("usage_usec", .cpuUsage, 1e6), Key("user_usec", .cpuUser, 1e6),
+                Key("system_usec", .cpuSystem, 1e6), Key("nr_periods", .cfsPeriods),
+                Key("nr_throttled", .cfsThrottledPeriods), Key("throttled_usec", .cfsThrottledSeconds, 1e6),
             ])),
         CgroupFile(
             controller: nil, name: "memory.stat",
@@ -131,18 +132,18 @@ struct CgroupFile: Sendable {
                 Key("inactive_file", .inactiveFile), Key("anon", .memoryRSS), Key("file", .memoryCache),
                 Key("file_mapped", .memoryMapped),
             ])),
-        CgroupFile(controller: nil, name: "memory.current", form: .number(.memoryUsage, factor: 1)),
-        CgroupFile(controller: nil, name: "pids.current", form: .number(.threads, factor: 1)),
+        CgroupFile(controller: nil, name: "memory.current", form: .number(.memoryUsage, divisor: 1)),
+        CgroupFile(controller: nil, name: "pids.current", form: .number(.threads, divisor: 1)),
         CgroupFile(controller: nil, name: "io.stat", form: .unifiedIO),
-        CgroupFile(controller: nil, name: "memory.swap.current", form: .number(.memorySwap, factor: 1), isSlow: true),
+        CgroupFile(controller: nil, name: "memory.swap.current", form: .number(.memorySwap, divisor: 1), isSlow: true),
         CgroupFile(
             controller: nil, name: "memory.events",
             form: .keys([Key("oom_kill", .oomEvents), Key("max", .memoryFailures)]), isSlow: true),
-        CgroupFile(controller: nil, name: "memory.peak", form: .number(.memoryMax, factor: 1), isSlow: true),
-        CgroupFile(controller: nil, name: "memory.max", form: .number(.memoryLimit, factor: 1), isSlow: true),
+        CgroupFile(controller: nil, name: "memory.peak", form: .number(.memoryMax, divisor: 1), isSlow: true),
+        CgroupFile(controller: nil, name: "memory.max", form: .number(.memoryLimit, divisor: 1), isSlow: true),
         CgroupFile(controller: nil, name: "cpu.max", form: .quota, isSlow: true),
         CgroupFile(controller: nil, name: "cpu.weight", form: .weight, isSlow: true),
-        CgroupFile(controller: nil, name: "pids.max", form: .number(.threadsMax, factor: 1), isSlow: true),
+        CgroupFile(controller: nil, name: "pids.max", form: .number(.threadsMax, divisor: 1), isSlow: true),
         CgroupFile(controller: nil, name: "cgroup.procs", form: .lines(.processes), isSlow: true),
     ]
 }

@@ -49,6 +49,9 @@ struct ContainerMeter: Sendable {
     mutating func collect(
         now: Instant, buffer: inout ReadBuffer, table: inout MetricTable
     ) throws(CollectError) {
+        let hostCounters = table.countersStarted
+        table.countersStarted = startSeconds.map { Int64($0 * 1_000) } ?? hostCounters
+        defer { table.countersStarted = hostCounters }
         let isSlowDue = now >= slowDueAt
         if isSlowDue { slowDueAt = now + .seconds(10) }
         devices.passBegan()
@@ -89,13 +92,13 @@ struct ContainerMeter: Sendable {
         let bytes = buffer.bytes.span
         var fields = buffer.scanner
         switch form {
-        case .number(let column, let factor):
-            set(column, (fields.number(bytes) ?? 0) * factor, &table)
+        case .number(let column, let divisor):
+            set(column, (fields.number(bytes) ?? 0) / divisor, &table)
         case .keys(let keys):
             while var line = fields.line(bytes) {
                 guard let name = line.field(bytes) else { continue }
                 for key in keys where bytes.spells(name, key.key) {
-                    if let value = line.number(bytes) { set(key.column, value * key.factor, &table) }
+                    if let value = line.number(bytes) { set(key.column, value / key.divisor, &table) }
                 }
             }
         case .quota:
@@ -193,17 +196,8 @@ struct ContainerMeter: Sendable {
     /// The boot time of the host plus the start of the process after it.
     private static func startSeconds(_ process: String, procRoot: String, _ buffer: inout ReadBuffer) -> Double? {
         guard (try? ProcFile.readOnce(process + "/stat", into: &buffer)) != nil, let stat = ProcessStat(buffer),
-            (try? ProcFile.readOnce(procRoot + "/stat", into: &buffer)) != nil
+            let boot = BootTime.seconds(procRoot: procRoot, &buffer)
         else { return nil }
-        let bytes = buffer.bytes.span
-        var lines = buffer.scanner
-        let btime = [UInt8]("btime".utf8)
-        while var line = lines.line(bytes) {
-            guard let key = line.field(bytes), bytes.spells(key, btime), let boot = line.number(bytes) else {
-                continue
-            }
-            return boot + stat.startTicks / UserClock.ticksPerSecond
-        }
-        return nil
+        return boot + stat.startTicks / UserClock.ticksPerSecond
     }
 }

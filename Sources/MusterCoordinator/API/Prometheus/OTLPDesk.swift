@@ -1,0 +1,78 @@
+import MusterInterchange
+import MusterModel
+import MusterTransport
+import Synchronization
+
+/// Takes OTLP exports of metrics: decodes them, translates them into series, and keeps the totals of deltas.
+///
+/// Totals are in memory: after a restart a delta series begins from zero, which readers take for a reset of the counter.
+final class OTLPDesk: Sendable {
+    private static let gzip = ZlibCompressor(.gzip)
+    private let translator = Mutex(OTLPTranslator())
+    private let clock: MachineClock
+
+    init(clock: MachineClock) { self.clock = clock }
+
+    /// The answer to an export; `store` takes its samples and returns when they are durable.
+    func answer(
+        _ call: APICall, store: (RelayedBatch) async throws(APIError) -> RelayedOutcome
+    ) async -> APIAnswer {
+        guard let encoding = OTLPEncoding(contentType: call.contentType) else {
+            return .content(
+                415, OTLPStatus.invalid("the content type is \"\(call.contentType.prefix(100))\"; send "
+                    + "application/x-protobuf or application/json").encoded(.json), type: OTLPEncoding.json.contentType)
+        }
+        let export: OTLPMetrics
+        do {
+            export = try Self.decoded(call, encoding)
+        } catch {
+            let status = error.isTooLarge ? 413 : 400
+            return .content(status, OTLPStatus.invalid(error.text).encoded(encoding), type: encoding.contentType)
+        }
+        let now = MachineClock.wall
+        let translated = translator.withLock { $0.translate(export, now: now) }
+        var response = OTLPResponse(translated)
+        if !translated.series.isEmpty || !translated.families.isEmpty {
+            do throws(APIError) {
+                let outcome = try await store(RelayedBatch(translated.series, families: translated.families))
+                let samples = translated.series.reduce(0) { $0 + $1.samples.count }
+                response = OTLPResponse(
+                    translated, storeRejected: max(0, samples - outcome.written),
+                    storeMessage: outcome.storeRefusals ?? "")
+            } catch {
+                let status = OTLPStatus.unavailable(error.message).encoded(encoding)
+                return .content(
+                    error.status, status, type: encoding.contentType, retryAfterSeconds: error.retryAfterSeconds)
+            }
+        }
+        return .content(200, response.encoded(encoding), type: encoding.contentType)
+    }
+
+    private struct Fault: Error {
+        var text: String
+        var isTooLarge = false
+    }
+
+    private static func decoded(_ call: APICall, _ encoding: OTLPEncoding) throws(Fault) -> OTLPMetrics {
+        var bytes = call.body
+        switch call.contentEncoding.lowercased() {
+        case "", "identity": break
+        case "gzip":
+            do throws(CompressionError) {
+                bytes = try gzip.inflate(bytes[...], maxBytes: PushLimits.otlpBytes)
+            } catch {
+                switch error {
+                case .tooLarge, .suspiciousRatio: throw Fault(text: "\(error)", isTooLarge: true)
+                case .damaged, .trailingBytes: throw Fault(text: "\(error)")
+                }
+            }
+        default: throw Fault(text: "the content encoding \"\(call.contentEncoding.prefix(50))\" is not known; send gzip")
+        }
+        switch encoding {
+        case .protobuf:
+            do throws(ProtobufError) { return try OTLPMetrics(protobuf: bytes) } catch { throw Fault(text: "\(error)") }
+        case .json:
+            do throws(JSONError) { return try OTLPMetrics(json: bytes) } catch { throw Fault(text: "\(error)") }
+        }
+    }
+}
