@@ -118,7 +118,8 @@ let package = Package(
             nio + [
                 log, "MusterWire", "MusterSeries", "MusterLogs", "MusterQuery", "MusterHealth", "MusterCatalog",
                 "MusterRouting", "MusterAlerts", "MusterRollouts", "MusterConfig", "MusterTransport", "MusterStore",
-                "MusterControlStore", "MusterYAML", "MusterPattern", "MusterProtocol", "MusterInterchange", "MusterSnappy",
+                "MusterControlStore", "MusterYAML", "MusterPattern", "MusterProtocol", "MusterInterchange",
+                "MusterSnappy",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
             ]),

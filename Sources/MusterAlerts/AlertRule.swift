@@ -22,7 +22,8 @@ package struct AlertRule: Equatable, Sendable {
 
     package init(
         id: String, group: String, name: String, expression: String, expressionPosition: SourcePosition,
-        holdFor: Duration = .zero, keepFiringFor: Duration = .zero, limit: Int = AlertLimits.alertsPerRule, labels: [String: AlertTemplate] = [:],
+        holdFor: Duration = .zero, keepFiringFor: Duration = .zero, limit: Int = AlertLimits.alertsPerRule,
+        labels: [String: AlertTemplate] = [:],
         annotations: [String: AlertTemplate] = [:]
     ) {
         self.id = id

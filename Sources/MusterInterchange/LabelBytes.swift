@@ -104,7 +104,8 @@ package enum LabelBytes {
         guard label.value.count <= rules.valueBytes else {
             throw refusal(
                 .labelValueTooLong,
-                "the label \(text(bytes, label.name)) has a value of \(label.value.count) bytes, \(rules.valueBytes) are allowed",
+                "the label \(text(bytes, label.name)) has a value of \(label.value.count) bytes, "
+                    + "\(rules.valueBytes) are allowed",
                 bytes,
                 labels)
         }

@@ -1,7 +1,7 @@
 // MusterInterchange: the formats other tools speak, as values.
 //
-// Remote write 1.0 and 2.0 (`RemoteWrite/`), OTLP metrics in protobuf and JSON (`OTLP/`), the text exposition formats of
-// Prometheus and OpenMetrics (`Exposition/`), StatsD lines (`StatsD/`), over a protobuf reader and a JSON reader of
+// Remote write 1.0 and 2.0 (`RemoteWrite/`), OTLP metrics in protobuf and JSON (`OTLP/`), the text exposition formats
+// of Prometheus and OpenMetrics (`Exposition/`), StatsD lines (`StatsD/`), over a protobuf reader and a JSON reader of
 // their own (`Protobuf/`, `JSON/`). Bytes come in, samples and typed refusals come out; nothing here opens a socket,
 // uncompresses, stores or reads a clock.
 //

@@ -1,6 +1,7 @@
 package import MusterModel
 
-/// The metric frames of one (host, boot) on their way into a `SeriesStore`: refs become series, ends become stale markers.
+/// The metric frames of one (host, boot) on their way into a `SeriesStore`: refs become series, ends become stale
+/// markers.
 package struct HostSeries: Sendable {
     /// What a frame was.
     package struct Report: Equatable, Sendable {
@@ -30,9 +31,9 @@ package struct HostSeries: Sendable {
         decoder = MetricFrameDecoder(compressor: compressor)
     }
 
-    /// Takes one frame, in the order of sequences and each once. `isKnown`: the store has its samples already, only what
-    /// it defines counts. After an error frames are skipped (`needsKeyframe`) until the next keyframe; nothing of the
-    /// frame has reached the store.
+    /// Takes one frame, in the order of sequences and each once. `isKnown`: the store has its samples already, only
+    /// what it defines counts. After an error frames are skipped (`needsKeyframe`) until the next keyframe; nothing of
+    /// the frame has reached the store.
     @discardableResult
     package mutating func frameReceived(
         _ payload: [UInt8], into store: inout SeriesStore, isKnown: Bool = false

@@ -160,7 +160,8 @@ extension Acceptance {
             // A counter of seconds since the host began differs at every sample, so a filled hole shows as a repetition.
             let query = "muster_agent_cpu_seconds_total"
             let end = MachineClock.wall.seconds
-            let answer = try await fleet.query("/api/v1/query_range?query=\(query)&start=\(end - seconds)&end=\(end)&step=1")
+            let answer = try await fleet.query(
+                "/api/v1/query_range?query=\(query)&start=\(end - seconds)&end=\(end)&step=1")
             var last = ""
             return (answer.result.first?.values ?? []).filter { point in
                 defer { last = point.value }

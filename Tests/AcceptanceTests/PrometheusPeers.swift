@@ -145,13 +145,16 @@ extension Acceptance {
                 // At a time that both have behind them, both answer the same.
                 let at = Date().timeIntervalSince1970.rounded(.down)
                 try await eventually("both agree", within: .seconds(30), every: .milliseconds(500)) {
-                    for question in [query, "sum(rate(prometheus_http_requests_total[30s])) >= 0", "count({job=\"prometheus\"})"] {
+                    for question in [
+                        query, "sum(rate(prometheus_http_requests_total[30s])) >= 0", "count({job=\"prometheus\"})",
+                    ] {
                         let mine = try await Self.values(own, question, at: at, token: fleet.token, ca: ca)
                         let its = try await Self.values(theirs, question, at: at, token: nil, ca: ca)
                         let named = Dictionary(
                             its.map { labels, value in
                                 (labels.isEmpty ? [:] : labels.merging(["replica": "one"]) { $1 }, value)
-                            }) { first, _ in first }
+                            }
+                        ) { first, _ in first }
                         guard !mine.isEmpty, mine == named else { return false }
                     }
                     return true

@@ -230,7 +230,8 @@ extension Acceptance {
         @Test(.timeLimit(.minutes(2)))
         func everyVerbHelpsWithAnExample() async throws {
             let verbs = [
-                "serve", "hosts", "hosts list", "hosts revoke", "containers", "services", "route", "query", "series", "top", "logs",
+                "serve", "hosts", "hosts list", "hosts revoke", "containers", "services", "route", "query", "series",
+                "top", "logs",
                 "alerts",
                 "alerts list", "alerts ack", "rollout", "rollout plan", "rollout run", "rollout status",
                 "rollout watch",

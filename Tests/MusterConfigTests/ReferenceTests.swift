@@ -76,7 +76,10 @@ import Testing
         let spec = try RolloutSpec.decode(try YAML.parse(try Page("rollouts.md").example(0), file: "web.yaml"))
         #expect(spec.name == "web-2.4.1" && spec.waves.count == 2 && spec.expect == 2...50)
         let page = try Page("alerting.md")
-        #expect(try RuleFile.decode(try YAML.parse(page.example(0), file: "web.yaml")).flatMap(\.rules).map(\.name) == ["WebMemory", "service:memory:sum"])
+        #expect(
+            try RuleFile.decode(try YAML.parse(page.example(0), file: "web.yaml")).flatMap(\.rules).map(\.name) == [
+                "WebMemory", "service:memory:sum",
+            ])
         var reader = try ConfigReader(try YAML.parse(page.example(1), file: "muster.yaml"))
         let node = try reader.required("alerting", allowed: "")
         let config = try AlertingConfig.decode(node, compiler: RE2Compiler())

@@ -35,7 +35,10 @@ enum CodeRules {
         "Sources/MusterLogs/DockerRecord.swift", "Sources/MusterLogs/FileIdentity.swift",
         "Sources/MusterLogs/LineParse.swift", "Sources/MusterLogs/LogBlockBuilder.swift",
         "Sources/MusterLogs/LogSearch.swift", "Sources/MusterLogs/TimestampText.swift",
-        "Sources/MusterLogs/TokenFilter.swift",
+        "Sources/MusterInterchange/Exposition/ExpositionParser.swift",
+        "Sources/MusterInterchange/Inputs/KnownSeries.swift", "Sources/MusterInterchange/Protobuf/ProtobufReader.swift",
+        "Sources/MusterLogs/TokenFilter.swift", "Sources/MusterSeries/Hot/KeyedHash.swift",
+        "Sources/MusterSeries/Hot/RowChunk.swift",
     ]
     static let coreImports: Set<String> = ["MusterModel", "DequeModule", "HeapModule", "RealModule"]
     static let maxLines = 500

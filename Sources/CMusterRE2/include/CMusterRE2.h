@@ -1,5 +1,5 @@
-// A C face for libre2 (Debian: libre2-dev), as small as Muster needs: compile, match the whole text, say what the groups
-// captured, free.
+// A C face for libre2 (Debian: libre2-dev), as small as Muster needs: compile, match the whole text, say what the
+// groups captured, free.
 #pragma once
 
 #include <stdbool.h>

@@ -113,7 +113,8 @@ struct APIServer {
             return Self.response(error, route.dialect)
         } catch is NIOTooManyBytesError {
             return Self.response(
-                APIError(413, "too_large", "the body is larger than the \(route.bodyBytes) bytes allowed"), route.dialect)
+                APIError(413, "too_large", "the body is larger than the \(route.bodyBytes) bytes allowed"),
+                route.dialect)
         } catch {
             logger.error("request failed", metadata: ["route": "\(route)", "reason": "\(error)"])
             return Self.response(
@@ -124,12 +125,15 @@ struct APIServer {
 
     private static func call(_ request: Request, _ body: [UInt8], _ context: APIContext) -> APICall {
         let type = request.headers[.contentType] ?? ""
-        var parameters = request.uri.queryParameters.map { (String($0.key), String($0.value)) }
+        // Taken apart here: names come escaped as well, as in `match%5B%5D`.
+        var parameters = FormText.pairs(Array((request.uri.query ?? "").utf8))
         if type.hasPrefix("application/x-www-form-urlencoded") {
-            parameters += FormText.pairs(body).prefix(Self.parametersMax)
+            parameters += FormText.pairs(body)
         }
         return APICall(
-            id: context.parameters.get("id") ?? "", parameters: Array(parameters.prefix(Self.parametersMax)), body: body,
+            id: context.parameters.get("id") ?? "",
+            parameters: parameters.prefix(Self.parametersMax).map { ($0.name, $0.value) },
+            body: body,
             contentType: type, contentEncoding: request.headers[.contentEncoding] ?? "",
             versionHeader: header("X-Prometheus-Remote-Write-Version", of: request),
             remoteAddress: context.remoteAddress)

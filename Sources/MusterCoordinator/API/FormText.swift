@@ -1,7 +1,7 @@
 /// `a=1&b=x%20y`, the body of a form.
-enum FormText {
+package enum FormText {
     /// The pairs in order. What is no valid escape stays as it was written.
-    static func pairs(_ body: [UInt8]) -> [(String, String)] {
+    package static func pairs(_ body: [UInt8]) -> [(name: String, value: String)] {
         body.split(separator: UInt8(ascii: "&")).map { pair in
             let name = pair.prefix { $0 != UInt8(ascii: "=") }
             return (decoded(name), decoded(pair.dropFirst(name.count + 1)))

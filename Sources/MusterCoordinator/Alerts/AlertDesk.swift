@@ -46,7 +46,8 @@ package final class AlertDesk: Sendable {
     private let complaints = Mutex<[String: Instant]>([:])
 
     package init(
-        config: AlertingConfig, rules: [AlertRule], store: any ControlStore, webhooks: WebhookSender, clock: MachineClock, logger: Logger
+        config: AlertingConfig, rules: [AlertRule], store: any ControlStore, webhooks: WebhookSender,
+        clock: MachineClock, logger: Logger
     ) {
         self.config = config
         self.rules = rules

@@ -54,7 +54,8 @@ final class OlderSamples: Sendable {
                 return kept
             }
         case .success(let response)?:
-            throw failure("it answered \(response.status): \(String(decoding: response.body.prefix(300), as: UTF8.self))")
+            throw failure(
+                "it answered \(response.status): \(String(decoding: response.body.prefix(300), as: UTF8.self))")
         case .failure(let error)?: throw failure("\(error)")
         case nil: throw failure("it gave no answer")
         }
@@ -62,8 +63,8 @@ final class OlderSamples: Sendable {
 
     private func failure(_ reason: String) -> QueryError {
         .execution(
-            "the query reaches back before the metrics kept here, and the engine \(config.name) does not answer for the "
-                + "time before: \(reason)")
+            "the query reaches back before the metrics kept here, and the engine \(config.name) does not answer "
+                + "for the time before: \(reason)")
     }
 
     private func request(_ matchers: [LabelMatcher], from: Int64, to: Int64) -> HTTPRequest {
@@ -91,7 +92,8 @@ final class OlderSamples: Sendable {
                     var pair = try decoder.unkeyedContainer()
                     let seconds = try pair.decode(Double.self)
                     let text = try pair.decode(String.self)
-                    let value = text == "+Inf" ? Double.infinity : text == "-Inf" ? -Double.infinity : Double(text) ?? .nan
+                    let value =
+                        text == "+Inf" ? Double.infinity : text == "-Inf" ? -Double.infinity : Double(text) ?? .nan
                     sample = Sample(milliseconds: Int64((seconds * 1_000).rounded()), value: value)
                 }
             }

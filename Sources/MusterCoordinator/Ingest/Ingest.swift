@@ -93,7 +93,8 @@ package final class Ingest: Sendable {
             settings: settings.metrics, seed: HashSeed(io.randomWord(), io.randomWord()), compressor: compressor,
             lateAfter: settings.lateAfter)
         let (directory, replay) = try MetricRecovery.open(
-            settings.directory + "/metrics/parts", maxBytes: settings.metricBytes, into: metrics, io: io, logger: logger)
+            settings.directory + "/metrics/parts", maxBytes: settings.metricBytes, into: metrics, io: io, logger: logger
+        )
         let logs = LogStore(log: logLog, compressor: compressor)
         let keeper = MetricKeeper(
             store: metrics, log: metricLog, directory: directory, settings: .init(maxBytes: settings.metricBytes),

@@ -208,7 +208,8 @@ package final class MetricKeeper: Sendable {
             // A stream is read again from its newest keyframe; one that is not heard of any more sends it again itself.
             let oldest = state.keyframes.values.filter { $0.segment + Self.segmentsBack > state.applied.segment }.min()
             return Draft(
-                heads: state.series.takeSealable(.all), catalogue: wholeCatalogue ? state.series.takeWholeCatalogue() : state.series.takeCatalogue(),
+                heads: state.series.takeSealable(.all),
+                catalogue: wholeCatalogue ? state.series.takeWholeCatalogue() : state.series.takeCatalogue(),
                 metadata: state.series.allMetadata(), memory: memory, applied: state.applied,
                 replayFrom: min(oldest ?? state.applied, state.applied), nextGroup: state.series.groupsBelow)
         }

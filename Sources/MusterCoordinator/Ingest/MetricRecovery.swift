@@ -1,8 +1,8 @@
-import Synchronization
 import Logging
 import MusterModel
 import MusterSeries
 import MusterStore
+import Synchronization
 
 /// A start of the metric store: what the last checkpoint says is taken in, and where the log goes on is found out.
 enum MetricRecovery {

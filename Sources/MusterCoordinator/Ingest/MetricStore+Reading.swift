@@ -1,8 +1,8 @@
-import Synchronization
 package import MusterInterchange
 package import MusterModel
 package import MusterQuery
 package import MusterSeries
+import Synchronization
 
 extension MetricStore: SampleSource {
     package func view() -> any SampleView { MetricView(self, older: nil) }

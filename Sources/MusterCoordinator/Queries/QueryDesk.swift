@@ -29,7 +29,8 @@ package final class QueryDesk: Sendable {
         package var lookback: Int64?
         package var timeout: Duration
 
-        package init(_ text: String, at time: QueryTime, lookback: Int64? = nil, timeout: Duration = QueryDesk.timeout) {
+        package init(_ text: String, at time: QueryTime, lookback: Int64? = nil, timeout: Duration = QueryDesk.timeout)
+        {
             self.text = text
             self.time = time
             self.lookback = lookback
@@ -153,7 +154,8 @@ package final class QueryDesk: Sendable {
         }
         guard let flight else {
             return continuation.resume(
-                returning: .failure(.refused("\(Self.concurrent + Self.waiting) queries wait already; ask again later")))
+                returning: .failure(.refused("\(Self.concurrent + Self.waiting) queries wait already; ask again later"))
+            )
         }
         guard isNew else { return }
         pool.submit { [self] status in

@@ -1,6 +1,7 @@
 extension OTLPMetrics {
-    /// Reads the JSON form: keys in lowerCamelCase only, unknown ones skipped, 64-bit numbers as texts or numbers, enums
-    /// as numbers or names. Ids (hexadecimal there, unlike in other protobuf JSON) belong to exemplars, which are skipped.
+    /// Reads the JSON form: keys in lowerCamelCase only, unknown ones skipped, 64-bit numbers as texts or numbers,
+    /// enums as numbers or names. Ids (hexadecimal there, unlike in other protobuf JSON) belong to exemplars, which are
+    /// skipped.
     package init(json bytes: [UInt8]) throws(JSONError) {
         var reader = JSONReader(bytes)
         self.init()

@@ -1,8 +1,8 @@
 import MusterModel
 
-/// One series of a request of 2.0 while it is read: labels_refs 1, samples 2, histograms 3, exemplars 4, metadata 5 and,
-/// in older senders, its created time 6; a sample has value 1, timestamp 2, start_timestamp 3; metadata has type 1,
-/// help_ref 3, unit_ref 4. The arrays keep their memory from series to series.
+/// One series of a request of 2.0 while it is read: labels_refs 1, samples 2, histograms 3, exemplars 4, metadata 5
+/// and, in older senders, its created time 6; a sample has value 1, timestamp 2, start_timestamp 3; metadata has type
+/// 1, help_ref 3, unit_ref 4. The arrays keep their memory from series to series.
 struct RemoteWriteV2Series: Sendable {
     private struct MetadataReferences: Sendable {
         var type: UInt64 = 0
@@ -10,14 +10,24 @@ struct RemoteWriteV2Series: Sendable {
         var unit: UInt64 = 0
     }
 
+    struct Counts {
+        var samples = 0
+        var histograms = 0
+        var exemplars = 0
+    }
+
+    /// A series that keeps the rules.
+    struct Resolved {
+        var metadata: RemoteWriteV2Walker.Metadata?
+        /// How many bytes the labels take when they are spelled out.
+        var labelBytes: Int
+    }
+
     private(set) var samples: [Sample] = []
     private(set) var starts: [Int64] = []
-    private(set) var histograms = 0
-    private(set) var exemplars = 0
-    /// How many bytes the labels take when they are spelled out.
-    private(set) var labelBytes = 0
+    private var counts = Counts()
     private var references: [UInt32] = []
-    private var labels: [LabelRange] = []
+    private(set) var labels: [LabelRange] = []
     private var metadata: MetadataReferences?
 
     private static let rules = {
@@ -26,12 +36,11 @@ struct RemoteWriteV2Series: Sendable {
         return rules
     }()
 
-    mutating func read(_ bytes: Span<UInt8>, _ message: ProtobufReader) throws(ProtobufError) {
+    mutating func read(_ bytes: Span<UInt8>, _ message: ProtobufReader) throws(ProtobufError) -> Counts {
         references.removeAll(keepingCapacity: true)
         samples.removeAll(keepingCapacity: true)
         starts.removeAll(keepingCapacity: true)
-        histograms = 0
-        exemplars = 0
+        counts = Counts()
         metadata = nil
         var created: Int64 = 0
         var reader = message
@@ -44,17 +53,20 @@ struct RemoteWriteV2Series: Sendable {
             case 0x12: try readSample(bytes, reader.message(bytes))
             case 0x1a:
                 _ = try reader.range(bytes)
-                histograms += 1
+                counts.histograms += 1
             case 0x22:
                 _ = try reader.range(bytes)
-                exemplars += 1
+                counts.exemplars += 1
             case 0x2a: metadata = try Self.readMetadata(bytes, reader.message(bytes))
             case 0x30: created = Int64(bitPattern: try reader.varint(bytes))
             default: try reader.skip(key, bytes, known: 1...6)
             }
         }
-        guard created != 0 else { return }
-        for index in starts.indices where starts[index] == 0 { starts[index] = created }
+        if created != 0 {
+            for index in starts.indices where starts[index] == 0 { starts[index] = created }
+        }
+        counts.samples = samples.count
+        return counts
     }
 
     /// A few more than allowed are kept: enough to refuse the series.
@@ -101,7 +113,7 @@ struct RemoteWriteV2Series: Sendable {
     /// Follows the references and holds the series to the rules.
     mutating func resolve(
         _ bytes: Span<UInt8>, _ symbols: SymbolTable
-    ) throws(SeriesRefusal) -> RemoteWriteV2Walker.Metadata? {
+    ) throws(SeriesRefusal) -> Resolved {
         labels.removeAll(keepingCapacity: true)
         for index in stride(from: 0, to: references.count - 1, by: 2) {
             let name = try symbol(UInt64(references[index]), bytes, symbols)
@@ -115,18 +127,19 @@ struct RemoteWriteV2Series: Sendable {
         guard symbols.broken.isEmpty || references.allSatisfy({ !symbols.broken.contains($0) }) else {
             throw refusal(.notUTF8, "a label is no UTF-8", bytes)
         }
-        guard samples.isEmpty || histograms == 0 else {
+        guard samples.isEmpty || counts.histograms == 0 else {
             throw refusal(
                 .samplesAndHistograms, "it has samples and histograms, a series has one or the other", bytes)
         }
-        labelBytes = 0
+        var labelBytes = 0
         for label in labels {
             labelBytes &+= LabelBytes.encodedBytes(name: label.name.count, value: label.value.count).outer
         }
-        guard let metadata else { return nil }
-        return RemoteWriteV2Walker.Metadata(
+        guard let metadata else { return Resolved(metadata: nil, labelBytes: labelBytes) }
+        let described = RemoteWriteV2Walker.Metadata(
             type: FamilyType(rawValue: Int(truncatingIfNeeded: metadata.type)) ?? .unknown,
             help: try symbol(metadata.help, bytes, symbols), unit: try symbol(metadata.unit, bytes, symbols))
+        return Resolved(metadata: described, labelBytes: labelBytes)
     }
 
     private func symbol(
@@ -146,16 +159,17 @@ struct RemoteWriteV2Series: Sendable {
 
     // MARK: Labels
 
-    /// Spells the labels out from `start` on, where `labelBytes` have room; their texts are before that.
-    func spellLabels(into output: inout MutableSpan<UInt8>, at start: Int) {
+    /// Spells the labels out from `start` on, where `labelBytes` of them have room; their texts are before that.
+    static func spell(_ labels: [LabelRange], into bytes: inout [UInt8], at start: Int) {
+        var output = bytes.mutableSpan
         var position = start
         for label in labels {
             let inner = LabelBytes.encodedBytes(name: label.name.count, value: label.value.count).inner
-            Self.write(0x0a, count: inner, to: &output, at: &position)
-            Self.write(0x0a, count: label.name.count, to: &output, at: &position)
-            Self.copy(label.name, within: &output, at: &position)
-            Self.write(0x12, count: label.value.count, to: &output, at: &position)
-            Self.copy(label.value, within: &output, at: &position)
+            write(0x0a, count: inner, to: &output, at: &position)
+            write(0x0a, count: label.name.count, to: &output, at: &position)
+            copy(label.name, within: &output, at: &position)
+            write(0x12, count: label.value.count, to: &output, at: &position)
+            copy(label.value, within: &output, at: &position)
         }
     }
 

@@ -67,35 +67,34 @@ package struct RemoteWriteV2Walker: RemoteWriteWalker, Sendable {
 
     /// False when the series breaks a rule; it is then in the tally.
     private mutating func readSeries(_ message: ProtobufReader) throws(ProtobufError) -> Bool {
-        guard try resolveSeries(message) else { return false }
+        guard let labelBytes = try resolveSeries(message) else { return false }
         let start = request.end
-        let end = start + series.labelBytes
+        let end = start + labelBytes
         if bytes.count < end { bytes.append(contentsOf: repeatElement(0, count: end - bytes.count)) }
         labels = start..<end
-        Self.spellLabels(of: series, into: &bytes, at: start)
+        let spelled = series.labels
+        RemoteWriteV2Series.spell(spelled, into: &bytes, at: start)
         return true
     }
 
-    /// Works on a second reference to the bytes, so that the series may change beside them; it is gone before they do.
-    private mutating func resolveSeries(_ message: ProtobufReader) throws(ProtobufError) -> Bool {
+    /// How many bytes the labels of the series take, nil when it is refused. Works on a second reference to the bytes,
+    /// so that the series may change beside them; it is gone before they do.
+    private mutating func resolveSeries(_ message: ProtobufReader) throws(ProtobufError) -> Int? {
         let bytes = bytes
-        try series.read(bytes.span, message)
+        let symbols = symbols
+        let counts = try series.read(bytes.span, message)
         tally.series &+= 1
-        tally.samples &+= series.samples.count
-        tally.histograms &+= series.histograms
-        tally.exemplars &+= series.exemplars
+        tally.samples &+= counts.samples
+        tally.histograms &+= counts.histograms
+        tally.exemplars &+= counts.exemplars
         do throws(SeriesRefusal) {
-            metadata = try series.resolve(bytes.span, symbols)
-            return true
+            let resolved = try series.resolve(bytes.span, symbols)
+            metadata = resolved.metadata
+            return resolved.labelBytes
         } catch {
-            tally.refuse(error, samples: series.samples.count)
-            return false
+            tally.refuse(error, samples: counts.samples)
+            return nil
         }
-    }
-
-    private static func spellLabels(of series: borrowing RemoteWriteV2Series, into bytes: inout [UInt8], at start: Int) {
-        var output = bytes.mutableSpan
-        series.spellLabels(into: &output, at: start)
     }
 }
 

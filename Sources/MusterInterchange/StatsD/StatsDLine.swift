@@ -29,8 +29,9 @@ package struct StatsDError: Error, Equatable, Sendable, CustomStringConvertible 
     package var description: String { detail }
 }
 
-/// One line of StatsD: `name:value|type|@rate|#tag:value,...`, with the tags where DogStatsD, InfluxDB (`name,tag=value`)
-/// or Graphite (`name;tag=value`) put them. DogStatsD may pack several values into one line: `name:1:2|h`.
+/// One line of StatsD: `name:value|type|@rate|#tag:value,...`, with the tags where DogStatsD, InfluxDB
+/// (`name,tag=value`) or Graphite (`name;tag=value`) put them. DogStatsD may pack several values into one line:
+/// `name:1:2|h`.
 package struct StatsDLine: Equatable, Sendable {
     package enum Kind: Sendable, Equatable {
         case counter

@@ -87,6 +87,7 @@ package struct Subquery: Sendable {
     }
 }
 
+/// A function with its arguments.
 package struct Call: Sendable {
     package var function: Function
     package var arguments: [Expression]
@@ -99,6 +100,7 @@ package struct Call: Sendable {
     }
 }
 
+/// `sum by (a) (expression)`, `topk(3, expression)`.
 package struct Aggregation: Sendable {
     package enum Operator: String, Sendable, CaseIterable {
         case sum, avg, count, min, max, group, stddev, stdvar, topk, bottomk, quantile
@@ -134,6 +136,7 @@ package struct Aggregation: Sendable {
     }
 }
 
+/// `left + on (a) group_left (b) right`.
 package struct BinaryOperation: Sendable {
     package enum Operator: String, Sendable, CaseIterable {
         case add = "+"

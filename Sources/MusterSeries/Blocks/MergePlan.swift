@@ -1,5 +1,5 @@
-/// Which parts to join next. Parts begin at level 0, one for each checkpoint; neighbours of one level become one part of
-/// the next, so a sample is rewritten once for each level.
+/// Which parts to join next. Parts begin at level 0, one for each checkpoint; neighbours of one level become one part
+/// of the next, so a sample is rewritten once for each level.
 package struct MergePlan: Equatable, Sendable {
     package struct Limits: Equatable, Sendable {
         /// Parts that become one.

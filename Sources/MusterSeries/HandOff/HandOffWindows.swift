@@ -41,7 +41,8 @@ package struct HandOffWindows: Sendable, Equatable {
 
     package let settings: Settings
     package private(set) var counters = Counters()
-    /// Numbers of windows, ascending and apart. Window `n` is `n * width ..< (n + 1) * width`, in milliseconds since 1970.
+    /// Numbers of windows, ascending and apart. Window `n` is `n * width ..< (n + 1) * width`, in milliseconds since
+    /// 1970.
     package private(set) var pending: [ClosedRange<Int64>]
     /// The first window that is still open.
     package private(set) var open: Int64

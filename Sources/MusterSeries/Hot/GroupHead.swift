@@ -117,9 +117,10 @@ package struct GroupHead: Sendable {
         blocks.filter { $0.from <= milliseconds && milliseconds <= $0.to }
     }
 
-    private mutating func open(_ milliseconds: Int64) {
+    /// `isOpenToAll` false: other samples of this time are looked at one by one.
+    private mutating func open(_ milliseconds: Int64, isOpenToAll: Bool = true) {
         tile.close(into: &rows)
-        tile.open(time: milliseconds, isFresh: milliseconds > newest)
+        tile.open(time: milliseconds, isFresh: isOpenToAll && milliseconds > newest)
         newest = max(newest, milliseconds)
     }
 
@@ -154,7 +155,7 @@ extension GroupHead {
         }
         ended |= live
         guard mask != 0, newest < .max else { return 0 }
-        open(max(milliseconds, newest + 1))
+        open(max(milliseconds, newest + 1), isOpenToAll: false)
         while mask != 0 {
             tile.set(slot: mask.trailingZeroBitCount, bits: StaleMarker.bitPattern)
             mask &= mask - 1

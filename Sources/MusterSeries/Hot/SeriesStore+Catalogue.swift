@@ -187,6 +187,8 @@ extension SeriesStore {
         guard entry.slot < BlockRows.slots, entry.owner < places.count, let owner = places[Int(entry.owner)],
             table.hasRoom(labels: scratchPairs.count)
         else { return false }
+        let hash = table.hash(scratchPairs)
+        guard table.find(scratchPairs, hash: hash) == nil else { return false }
         let group: UInt32
         if let known = groups.place(of: entry.group) {
             guard groups.heads[Int(known)].owner == owner.number else { return false }
@@ -198,10 +200,9 @@ extension SeriesStore {
             owners.update(owner.number) { $0.groups.append(made) }
             group = made
         }
-        let hash = table.hash(scratchPairs)
-        guard table.find(scratchPairs, hash: hash) == nil,
-            let number = insertScratch(hash: hash, owner: owner.number, group: group, slot: entry.slot)
-        else { return false }
+        guard let number = insertScratch(hash: hash, owner: owner.number, group: group, slot: entry.slot) else {
+            return false
+        }
         table.setCatalogued(number)
         return true
     }

@@ -78,11 +78,15 @@ extension SeriesStore {
         guard slices.count <= Limits.labelsPerSet else { return nil }
         for index in slices.indices {
             let slice = slices[index]
+            guard slice.valueCount > 0 else {
+                // Counts as absent; the entry keeps the others at their places.
+                scratchSymbols.append(SymbolPair(name: 0, value: 0))
+                continue
+            }
             guard slice.isWithin(bytes.count), let name = symbols.texts.symbol(for: bytes.extracting(slice.name)),
                 let value = symbols.texts.symbol(for: bytes.extracting(slice.value))
             else { return nil }
             scratchSymbols.append(SymbolPair(name: name, value: value))
-            guard slice.valueCount > 0 else { continue }
             guard let pair = pairs.number(of: SymbolPair(name: name, value: value)) else { return nil }
             scratch.append(UInt64(name) << 32 | UInt64(pair))
         }

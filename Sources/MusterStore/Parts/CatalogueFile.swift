@@ -18,8 +18,8 @@ struct CatalogueFile: Sendable {
 
     init() {}
 
-    /// A catalogue that a manifest names; what lies behind `end` was appended by a checkpoint that did not happen and is
-    /// cut off. Nil when the file is damaged from its first bytes on.
+    /// A catalogue that a manifest names; what lies behind `end` was appended by a checkpoint that did not happen and
+    /// is cut off. Nil when the file is damaged from its first bytes on.
     init?(opening number: UInt32, end: Int, in files: StoreFiles) throws(StoreError) {
         let name = StoreFile.catalogue(number).name
         let file = try files.io.open(files.path(name), .readWrite)

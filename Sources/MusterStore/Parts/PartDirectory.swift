@@ -13,9 +13,9 @@ import Synchronization
 /// newest manifest turns out to be damaged, everything that the one before names is still there, and as long as the
 /// caller keeps its log from `replayFloor` on, nothing is lost.
 ///
-/// A commit is durable when it returned. When it throws, the store is as it was, and the same commit may be tried again;
-/// after a crash either of the two states is found. One writer; commits queue on a lock, readers use `Part`s and need
-/// none.
+/// A commit is durable when it returned. When it throws, the store is as it was, and the same commit may be tried
+/// again; after a crash either of the two states is found. One writer; commits queue on a lock, readers use `Part`s and
+/// need none.
 package final class PartDirectory: Sendable {
     package struct Settings: Sendable {
         /// Everything in the directory, temporary files and the reserve included.

@@ -138,9 +138,9 @@ import Testing
         #expect(table.count == 0 && table.bytes == empty)
         #expect((0..<UInt32(20_000)).allSatisfy { found(copy, $0 &* 0x9e37_79b9).contains($0) })
         table.insert(.max - 1, hash: .max)
-        #expect(found(table, .max) == [.max - 1])
+        #expect(found(table, .max) == [UInt32.max - 1])
         table.reserve(100_000)
-        #expect(found(table, .max) == [.max - 1])
+        #expect(found(table, .max) == [UInt32.max - 1])
     }
 }
 

@@ -82,7 +82,6 @@ import Testing
         #expect(view?.selections[0].count == 6)
         owned.store.forgetEverything()
         let gone = owned.store.view(draft)
-        #expect(gone == nil || gone?.selections.count == 0)
         let isGone = gone == nil
         #expect(isGone)
     }
@@ -102,7 +101,7 @@ import Testing
         }
         let values = ["", "v1", "v2", "v11", "v[12]", "v1.*", ".*", ".+", "v1|v3|v5", "|v2", "v.", "zz"]
         let operators: [LabelMatcher.Operator] = [.equal, .notEqual, .matches, .notMatches]
-        for _ in 0..<300 {
+        for _ in 0..<120 {
             let matchers = try (0..<Int.random(in: 1...4, using: &chance)).map { _ in
                 try Self.matcher(
                     ["a", "b", "c", "job", "__name__", "none"].randomElement(using: &chance) ?? "a",

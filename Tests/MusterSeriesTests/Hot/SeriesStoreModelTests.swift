@@ -195,7 +195,9 @@ private struct StoreRun: ~Copyable {
         let expected = model.outcome(one, time, bits)
         // A row that is open still takes what is past the retention by now.
         let isLate = expected == .tooOld && time < model.now - StoreModel.retention && time > one.newest
-        #expect(outcome == expected || (outcome == .stored && isLate), "\(labels) at \(time)")
+        #expect(
+            outcome == expected || (outcome == .stored && isLate),
+            "\(labels) at \(time): \(outcome), not \(expected); \(one), now \(model.now)")
         if outcome == .stored { model.store(labels, time, bits) }
     }
 
@@ -295,7 +297,10 @@ private struct StoreRun: ~Copyable {
         let part = parts.remove(at: pick(0..<4) == 0 ? pick(0..<parts.count) : 0)
         store.partsDropped([part])
         model.drop(part: part)
-        for ref in model.forget() { #expect(store.position(of: ref) == nil) }
+        for ref in model.forget() {
+            let isKnown = store.position(of: ref) != nil
+            #expect(!isKnown)
+        }
         for one in model.series.values {
             #expect(store.position(of: one.ref).map { $0 == (one.group, one.slot) } == true)
         }

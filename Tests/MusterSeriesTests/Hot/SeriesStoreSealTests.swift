@@ -227,7 +227,7 @@ import Testing
         var owned = try filled(&disk)
         let good = owned.store.takeCatalogue().catalogue()
         var chance = Seeded(state: 77)
-        for round in 0..<400 {
+        for round in 0..<160 {
             var bad = good
             switch round % 8 {
             case 0:

@@ -124,10 +124,10 @@ struct OwnedStore: ~Copyable {
         store.forgetSeries()
         #expect(store.ownerCount == 0)
         let gone = try #require(first)
-        #expect(store[gone] == nil || store.owner(key: "c", kind: .agent) == nil)
         _ = store.owner(key: "c", kind: .agent)
         // The number is somebody else's now; the old reference is nobody's.
-        #expect(store[gone] == nil)
+        let isGone = store[gone] == nil
+        #expect(isGone && store.ownerCount == 1)
         #expect(throws: SeriesRefusal.unknownOwner) { try store.series(of: gone, ["a": "b"]) }
     }
 
@@ -211,16 +211,15 @@ struct OwnedStore: ~Copyable {
         #expect(owned.store.labelNames.sorted() == [])
     }
 
-    @Test func `a million series that come and go leave nothing`() throws {
+    @Test func `series that come and go leave nothing`() throws {
         var store = SeriesStore(seed: testSeed)
         let baseline = store.memoryBytes
-        // In debug builds a tenth of it.
         for round in 0..<2 {
-            for host in 0..<100 {
+            for host in 0..<40 {
                 let found = store.owner(key: "host-\(host)", kind: .agent)
                 let owner = try #require(found)
                 var labels = LabelBuffer()
-                for number in 0..<500 {
+                for number in 0..<250 {
                     labels.removeAll()
                     labels.append("__name__", "metric_\(number % 100)")
                     labels.append("host", "host-\(host)")
@@ -230,11 +229,11 @@ struct OwnedStore: ~Copyable {
                     store.note(SeriesStore.fingerprint(labels.bytes.span, seed: testSeed), of: ref)
                 }
             }
-            #expect(store.seriesCount == 50_000 && store.memoryBytes > baseline + 5_000_000)
+            #expect(store.seriesCount == 10_000 && store.memoryBytes > baseline + 2_000_000)
             store.forgetEverything()
             #expect(store.seriesCount == 0 && store.groupCount == 0 && store.ownerCount == 0)
             _ = store.takeCatalogue()
-            #expect(store.takeDroppedGroups().count == 800)
+            #expect(store.takeDroppedGroups().count == 160)
             #expect(store.memoryBytes < baseline + 60_000)
         }
     }

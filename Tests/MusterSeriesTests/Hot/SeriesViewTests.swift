@@ -48,8 +48,8 @@ private let everything = [SeriesRequest(matchers: [])]
         var chance = Seeded(state: 6)
         var readers: [Task<Bool, Never>] = []
         var time: Int64 = 0
-        for round in 0..<30 {
-            for _ in 0..<20 {
+        for round in 0..<12 {
+            for _ in 0..<12 {
                 time += 1_000
                 let bits = refs.map { _ in UInt64.random(in: 0..<3, using: &chance) }
                 _ = owned.store.appendTick(milliseconds: time, refs: refs.span, bits: bits.span)
@@ -59,9 +59,9 @@ private let everything = [SeriesRequest(matchers: [])]
             let copy = disk
             readers.append(
                 Task.detached {
-                    (0..<5).allSatisfy { _ in view.content(disk: copy) == expected }
+                    (0..<3).allSatisfy { _ in view.content(disk: copy) == expected }
                 })
-            if round % 7 == 6 { disk.seal(&owned.store, part: UInt32(round)) }
+            if round % 5 == 4 { disk.seal(&owned.store, part: UInt32(round)) }
             if round % 10 == 9 { _ = try owned.store.series(of: owned.agent, ["new\(round)": "x"]) }
         }
         for reader in readers { #expect(await reader.value) }

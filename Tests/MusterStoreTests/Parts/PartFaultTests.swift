@@ -111,36 +111,64 @@ struct PartFaultTests {
     /// The caller does what failed again, as the coordinator does with its checkpoint.
     @Test(arguments: [StoreError.Cause.inputOutput, .diskFull])
     func oneFailingCallOfAnyKindLosesNothingAndTheNextTryWorks(cause: StoreError.Cause) throws {
-        for ending in Ending.allCases {
-            var at = 1
-            var isThrough = false
-            while !isThrough {
-                let io = MemoryFileIO(seed: UInt64(at))
-                io.inject(MemoryFileIO.Fault(at: at, effect: .fails(cause)))
-                let place = "\(cause) at call \(at), \(ending)"
-                func again<Value>(_ body: () throws -> Value) throws -> Value {
-                    do { return try body() } catch let error as StoreError where error.cause == cause {
-                        return try body()
-                    }
-                }
-                let store = try again { try StoreSample.open(io).store }
-                for round in 1...4 {
-                    let part = try again { try StoreSample.writePart(store, round: round) }
-                    try again { try store.appendCatalogue(try StoreSample.chunk(round: round)) }
-                    let decoders = try again { try store.writeDecoders(StoreSample.states(round: round)) }
-                    try again { try store.commit(StoreSample.checkpoint(round: round, decoders), adding: [part]) }
-                    #expect(store.bytesOnDisk == io.usedBytes, "\(place)")
-                }
-                _ = try again { try StoreSample.merge(store) }
-                try again { try StoreSample.runLastRound(store) }
-                isThrough = io.operationCount < at
-                ending.happen(to: io, seed: UInt64(at))
-                let (found, recovery) = try StoreSample.open(io)
-                #expect(try found.samples() == StoreSample.places(rounds: 1...5), "\(place)")
-                #expect(try Set(found.catalogueRounds()) == Set(1...5), "\(place)")
-                #expect(recovery.setAside.isEmpty && recovery.missing.isEmpty, "\(place)")
-                at += 1
+        var at = 1
+        var isThrough = false
+        while !isThrough {
+            let io = MemoryFileIO(seed: UInt64(at))
+            io.inject(MemoryFileIO.Fault(at: at, effect: .fails(cause)))
+            let ending = Ending.allCases[(at + (cause == .diskFull ? 2 : 0)) % Ending.allCases.count]
+            let place = "\(cause) at call \(at), \(ending)"
+            func again<Value>(_ body: () throws -> Value) throws -> Value {
+                do { return try body() } catch let error as StoreError where error.cause == cause { return try body() }
             }
+            let store = try again { try StoreSample.open(io).store }
+            for round in 1...4 {
+                let part = try again { try StoreSample.writePart(store, round: round) }
+                try again { try store.appendCatalogue(try StoreSample.chunk(round: round)) }
+                let decoders = try again { try store.writeDecoders(StoreSample.states(round: round)) }
+                try again { try store.commit(StoreSample.checkpoint(round: round, decoders), adding: [part]) }
+                #expect(store.bytesOnDisk == io.usedBytes, "\(place)")
+            }
+            _ = try again { try StoreSample.merge(store) }
+            try again { try StoreSample.runLastRound(store) }
+            isThrough = io.operationCount < at
+            ending.happen(to: io, seed: UInt64(at))
+            let (found, recovery) = try StoreSample.open(io)
+            #expect(try found.samples() == StoreSample.places(rounds: 1...5), "\(place)")
+            #expect(try Set(found.catalogueRounds()) == Set(1...5), "\(place)")
+            #expect(recovery.setAside.isEmpty && recovery.missing.isEmpty, "\(place)")
+            at += 1
+        }
+        #expect(at > 150)
+    }
+
+    /// Where no manifest fits any more, files go before the manifest that drops them.
+    @Test func deathWhileTheOldestAreDroppedOnAFullDiskKeepsTheRest() throws {
+        try sweepDeaths {
+            Promises()
+        } work: { io, promises in
+            let store = try StoreSample.open(io).store
+            for round in 1...4 {
+                try promises.run(State(rounds: Set(1...round))) { try StoreSample.runCheckpoint(store, round: round) }
+            }
+            io.setCapacity(bytes: io.usedBytes)
+            promises.attempted = State(rounds: [3, 4])
+            let dropped = try store.dropOldest(freeing: Int(store.manifest.parts[0].bytes) + 50)
+            #expect(dropped.count == 2)
+            promises.run(State(rounds: [3, 4])) {}
+        } check: { io, promises, place in
+            io.setCapacity(bytes: nil)
+            let (store, recovery) = try StoreSample.open(io)
+            let found = try store.samples()
+            #expect(recovery.setAside.isEmpty, "\(place)")
+            guard promises.current.rounds.count == 4 || promises.current.rounds == [3, 4] else { return }
+            #expect(found.isSuperset(of: StoreSample.places(rounds: [3, 4])), "\(place)")
+            #expect(found.isSubset(of: StoreSample.places(rounds: 1...4)), "\(place)")
+            #expect(recovery.missing.allSatisfy { [1, 4].contains($0) }, "\(place)")
+            try StoreSample.runCheckpoint(store, round: 5)
+            io.kill()
+            let again = try StoreSample.open(io).store
+            #expect(try again.samples() == found.union(StoreSample.places(round: 5)), "not usable \(place)")
         }
     }
 

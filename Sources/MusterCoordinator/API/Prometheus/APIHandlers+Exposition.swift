@@ -1,8 +1,8 @@
 import MusterHealth
-import MusterSeries
 import MusterInterchange
 import MusterModel
 import MusterQuery
+import MusterSeries
 import MusterTransport
 
 /// What others scrape: the newest samples of chosen series (`/federate`), and the coordinator's own (`/metrics`).
@@ -110,7 +110,9 @@ extension APIHandlers {
         return [
             Gauge("series", .gauge, "Series in the hot store.", Double(metrics.seriesCount)),
             Gauge("store_memory_bytes", .gauge, "Memory of the hot store.", Double(metrics.memoryBytes)),
-            Gauge("store_disk_bytes", .gauge, "Parts, catalogue and log of the hot store.", Double(ingest.keeper.diskBytes)),
+            Gauge(
+                "store_disk_bytes", .gauge, "Parts, catalogue and log of the hot store.",
+                Double(ingest.keeper.diskBytes)),
             Gauge(
                 "samples_total", .counter, "Samples by what became of them.",
                 values: metrics.sampleCounts.map { (["outcome": $0.name], Double($0.value)) }),
@@ -131,7 +133,8 @@ extension APIHandlers {
             Gauge(
                 "dropped_parts_total", .counter, "Parts that went, by why.",
                 values: [
-                    (["reason": "retention"], Double(kept.expiredParts)), (["reason": "size"], Double(kept.evictedParts)),
+                    (["reason": "retention"], Double(kept.expiredParts)),
+                    (["reason": "size"], Double(kept.evictedParts)),
                 ]),
         ]
     }
@@ -142,7 +145,8 @@ extension APIHandlers {
             Gauge(
                 "queries_total", .counter, "Queries by how they ended.",
                 values: [
-                    (["outcome": "answered"], Double(counters.answered)), (["outcome": "failed"], Double(counters.failed)),
+                    (["outcome": "answered"], Double(counters.answered)),
+                    (["outcome": "failed"], Double(counters.failed)),
                     (["outcome": "canceled"], Double(counters.canceled)),
                     (["outcome": "timed_out"], Double(counters.timedOut)),
                     (["outcome": "overloaded"], Double(counters.overloaded)),

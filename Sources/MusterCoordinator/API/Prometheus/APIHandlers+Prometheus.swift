@@ -1,6 +1,6 @@
+import Foundation
 import MusterHealth
 import MusterInterchange
-import Foundation
 import MusterModel
 import MusterPattern
 import MusterQuery
@@ -240,10 +240,10 @@ extension QueryAnswer {
 }
 
 /// Label names in addresses.
-enum LabelName {
+package enum LabelName {
     /// `U__http_2e_status` is `http.status`: what a path cannot hold comes with its code point between underscores, an
     /// underscore as two. Everything else is itself.
-    static func unescaped(_ text: String) -> String {
+    package static func unescaped(_ text: String) -> String {
         guard text.hasPrefix("U__") else { return text }
         var name = ""
         var rest = text.dropFirst(3)

@@ -1,7 +1,7 @@
-import MusterTransport
 import MusterInterchange
 import MusterModel
 import MusterStore
+import MusterTransport
 
 /// What pushes samples: remote write and OTLP. A request is answered when its samples are durable and readable.
 extension APIHandlers {

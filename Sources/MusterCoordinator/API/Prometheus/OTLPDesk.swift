@@ -5,7 +5,8 @@ import Synchronization
 
 /// Takes OTLP exports of metrics: decodes them, translates them into series, and keeps the totals of deltas.
 ///
-/// Totals are in memory: after a restart a delta series begins from zero, which readers take for a reset of the counter.
+/// Totals are in memory: after a restart a delta series begins from zero, which readers take for a reset of the
+/// counter.
 final class OTLPDesk: Sendable {
     private static let gzip = ZlibCompressor(.gzip)
     private let translator = Mutex(OTLPTranslator())
@@ -19,8 +20,11 @@ final class OTLPDesk: Sendable {
     ) async -> APIAnswer {
         guard let encoding = OTLPEncoding(contentType: call.contentType) else {
             return .content(
-                415, OTLPStatus.invalid("the content type is \"\(call.contentType.prefix(100))\"; send "
-                    + "application/x-protobuf or application/json").encoded(.json), type: OTLPEncoding.json.contentType)
+                415,
+                OTLPStatus.invalid(
+                    "the content type is \"\(call.contentType.prefix(100))\"; send "
+                        + "application/x-protobuf or application/json"
+                ).encoded(.json), type: OTLPEncoding.json.contentType)
         }
         let export: OTLPMetrics
         do {
@@ -66,7 +70,8 @@ final class OTLPDesk: Sendable {
                 case .damaged, .trailingBytes: throw Fault(text: "\(error)")
                 }
             }
-        default: throw Fault(text: "the content encoding \"\(call.contentEncoding.prefix(50))\" is not known; send gzip")
+        default:
+            throw Fault(text: "the content encoding \"\(call.contentEncoding.prefix(50))\" is not known; send gzip")
         }
         switch encoding {
         case .protobuf:

@@ -1,6 +1,6 @@
 import MusterModel
-import MusterQuery
 import MusterPattern
+import MusterQuery
 
 /// What requests of Prometheus's API carry, read as Prometheus reads it.
 extension APICall {
@@ -67,9 +67,9 @@ extension APICall {
 }
 
 /// RFC 3339 to milliseconds.
-enum TimeText {
+package enum TimeText {
     /// `2026-03-01T09:30:00.25Z`, `2026-03-01T09:30:00+01:00`. Nil for anything else.
-    static func milliseconds(_ text: String) -> Int64? {
+    package static func milliseconds(_ text: String) -> Int64? {
         let bytes = Array(text.utf8)
         guard bytes.count >= 20, bytes[4] == 0x2D, bytes[7] == 0x2D, bytes[10] == 0x54 || bytes[10] == 0x74,
             bytes[13] == 0x3A, bytes[16] == 0x3A, let year = number(bytes[0..<4]), let month = number(bytes[5..<7]),

@@ -106,7 +106,8 @@ struct CgroupFile: Sendable {
         CgroupFile(
             controller: .memory, name: "memory.oom_control", form: .keys([Key("oom_kill", .oomEvents)]), isSlow: true),
         CgroupFile(
-            controller: .memory, name: "memory.max_usage_in_bytes", form: .number(.memoryMax, divisor: 1), isSlow: true),
+            controller: .memory, name: "memory.max_usage_in_bytes", form: .number(.memoryMax, divisor: 1),
+            isSlow: true),
         CgroupFile(
             controller: .memory, name: "memory.failcnt", form: .number(.memoryFailures, divisor: 1), isSlow: true),
         CgroupFile(
