@@ -37,7 +37,8 @@ extension Acceptance {
             "muster_agent_log_files", "muster_agent_log_rotations_total", "muster_agent_log_truncations_total",
             "muster_agent_log_gaps_total", "muster_agent_log_lost_lines_total", "muster_agent_log_polling",
             "muster_agent_label_complaints", "muster_agent_collector_errors_total",
-            "muster_agent_collector_duration_seconds",
+            "muster_agent_collector_duration_seconds", "muster_agent_retained_bytes",
+            "muster_agent_metrics_missed_ticks_total", "muster_agent_metrics_late_ticks_total",
         ]
         /// They have a series for each reason, so they are not there before something was lost or went wrong.
         private static let agentNamesAfterAnEvent: Set = [
@@ -62,13 +63,16 @@ extension Acceptance {
                 let own = try await fleet.query("/api/v1/query?query=%7B__name__%3D~%22muster_agent_.*%22%7D")
                 let unknown = Set(own.result.compactMap { $0.metric["__name__"] }).subtracting(Self.agentNames)
                 #expect(unknown.isSubset(of: Self.agentNamesAfterAnEvent), "\(unknown)")
-                let cpu = try await fleet.json(Shape.Query.self, "query", "node_cpu_seconds_total{mode=\"idle\"}")
+                let cpu = try await fleet.json(
+                    Shape.Envelope.self, "query", "node_cpu_seconds_total{mode=\"idle\"}"
+                ).data
                 #expect(cpu.result.count == ProcessInfo.processInfo.processorCount)
                 #expect(cpu.result.allSatisfy { $0.metric["__name__"] == "node_cpu_seconds_total" })
                 #expect(cpu.result.allSatisfy { $0.metric["host"] == "a" && $0.metric["cpu"] != nil })
                 let range = try await awaited("ten seconds were measured", within: .seconds(25)) {
                     let range = try await fleet.json(
-                        Shape.Query.self, "query", "node_load1", "--range", "1m", "--step", "1s")
+                        Shape.Envelope.self, "query", "node_load1", "--range", "1m", "--step", "1s"
+                    ).data
                     return (range.result.first?.values ?? []).count >= 12 ? range : nil
                 }
                 #expect(range.resultType == "matrix" && range.result.count == 1)
@@ -184,8 +188,8 @@ extension Acceptance {
                 ["": "excluded instances service version", "instances": "address id port reason weight"]
             ),
             ("route nothing", ["": "excluded instances service version", "excluded": "id reason"]),
-            ("query node_load1", ["": "result resultType", "result": "metric value"]),
-            ("query node_load1 --range 5m --step 10s", ["": "result resultType", "result": "metric values"]),
+            ("query node_load1", ["": "data status", "data": "result resultType"]),
+            ("query node_load1 --range 5m --step 10s", ["": "data status", "data": "result resultType"]),
             ("logs {service=\"app\"} --since 10m --contains line --limit 5", ["": "host labels line source ts"]),
             (
                 "alerts",

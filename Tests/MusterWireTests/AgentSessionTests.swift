@@ -136,7 +136,7 @@ struct AgentSessionTests {
     @Test func `a coordinator of another version is told so`() throws {
         var (session, outbound) = try made(.awaitingWelcome)
         var welcome = Self.welcome
-        welcome.version = 2
+        welcome.version = wireVersion + 1
         let error = WireError.protocolVersion(theirs: 2, ours: wireVersion)
         #expect(throws: error) { try session.received(.welcome(welcome), outbound: &outbound, now: t0) }
         #expect(error.refusal.code == .protocolVersion)

@@ -124,7 +124,7 @@ struct CoordinatorSessionTests {
 
         var second = try made(.awaitingHello)
         var later = Samples.hello
-        later.version = 2
+        later.version = wireVersion + 1
         #expect(
             try second.received(.hello(later), marks: &marks, now: t0).close
                 == .refused(WireError.protocolVersion(theirs: 2, ours: 1).refusal))

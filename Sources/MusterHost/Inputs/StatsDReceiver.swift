@@ -1,4 +1,3 @@
-import Glibc
 package import MusterInterchange
 package import MusterModel
 package import NIOCore
@@ -92,32 +91,51 @@ package final class StatsDReceiver: Sendable {
     }
 
     private func open(_ address: Address, _ group: any EventLoopGroup) async throws -> any Channel {
-        let bootstrap = DatagramBootstrap(group: group)
-            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: Self.datagramBytes))
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(Handler { self.received($0) })
-                }
-            }
+        let allocator = FixedSizeRecvByteBufferAllocator(capacity: Self.datagramBytes)
         switch address {
-        case .udp(let host, let port): return try await bootstrap.bind(host: host, port: port).get()
+        case .udp(let host, let port):
+            return try await DatagramBootstrap(group: group)
+                .channelOption(.recvAllocator, value: allocator)
+                .channelInitializer { channel in
+                    self.initialize(channel, Handler<AddressedEnvelope<ByteBuffer>>(bytes: \.data, self.received))
+                }
+                .bind(host: host, port: port).get()
         case .unix(let path):
-            let channel = try await bootstrap.bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true).get()
-            // As with the UDP port, every program of this host may send.
-            _ = unsafe chmod(path, 0o666)
-            return channel
+            // Senders have no address of their own, which NIO's datagram channel does not take; read as a pipe, each
+            // reading is one datagram. An empty one looks like the end: the socket is then opened again.
+            let descriptor = try UnixDatagramSocket.listen(at: path)
+            return try await NIOPipeBootstrap(group: group)
+                .channelOption(.recvAllocator, value: allocator)
+                .channelInitializer { channel in
+                    self.initialize(channel, Handler<ByteBuffer>(bytes: \.self, self.received))
+                }
+                .takingOwnershipOfDescriptor(input: descriptor).get()
         }
     }
 
-    private final class Handler: ChannelInboundHandler {
-        typealias InboundIn = AddressedEnvelope<ByteBuffer>
-        private let received: @Sendable ([UInt8]) -> Void
+    private func initialize(
+        _ channel: any Channel, _ handler: @autoclosure () -> any ChannelHandler
+    ) -> EventLoopFuture<Void> {
+        do {
+            try channel.pipeline.syncOperations.addHandler(handler())
+            return channel.eventLoop.makeSucceededVoidFuture()
+        } catch {
+            return channel.eventLoop.makeFailedFuture(error)
+        }
+    }
 
-        init(_ received: @escaping @Sendable ([UInt8]) -> Void) { self.received = received }
+    private final class Handler<Datagram>: ChannelInboundHandler {
+        typealias InboundIn = Datagram
+        private let bytes: (Datagram) -> ByteBuffer
+        private let received: ([UInt8]) -> Void
+
+        init(bytes: @escaping (Datagram) -> ByteBuffer, _ received: @escaping ([UInt8]) -> Void) {
+            self.bytes = bytes
+            self.received = received
+        }
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-            let datagram = unwrapInboundIn(data).data
-            received(Array(datagram.readableBytesView))
+            received(Array(bytes(unwrapInboundIn(data)).readableBytesView))
         }
 
         /// A datagram that bounced is no reason to stop listening.

@@ -10,15 +10,17 @@ package struct FamilyInterval: Equatable, Sendable {
         self.ticks = max(1, ticks)
     }
 
+    /// Of the name, how much stands in the pattern.
+    fileprivate var literalBytes: Int { pattern.utf8.count - (pattern.last == "*" ? 1 : 0) }
+
     func isMatch(_ name: String) -> Bool {
         pattern.last == "*" ? name.hasPrefix(pattern.dropLast()) : name == pattern
     }
 }
 
 extension [FamilyInterval] {
-    /// That of the longest pattern that matches; 1 when none does.
+    /// That of the pattern that says most of the name; 1 when none matches.
     func ticks(of name: String) -> UInt64 {
-        let matching = filter { $0.isMatch(name) }
-        return matching.max { $0.pattern.utf8.count < $1.pattern.utf8.count }?.ticks ?? 1
+        filter { $0.isMatch(name) }.max { $0.literalBytes < $1.literalBytes }?.ticks ?? 1
     }
 }

@@ -116,8 +116,11 @@ struct RemoteWriteV2Series: Sendable {
     ) throws(SeriesRefusal) -> Resolved {
         labels.removeAll(keepingCapacity: true)
         for index in stride(from: 0, to: references.count - 1, by: 2) {
-            let name = try symbol(UInt64(references[index]), bytes, symbols)
-            labels.append(LabelRange(name: name, value: try symbol(UInt64(references[index + 1]), bytes, symbols)))
+            guard let name = symbols[UInt64(references[index])], let value = symbols[UInt64(references[index + 1])]
+            else {
+                throw outOfRange(max(references[index], references[index + 1]), bytes, symbols)
+            }
+            labels.append(LabelRange(name: name, value: value))
         }
         guard references.count.isMultiple(of: 2) else {
             throw refusal(
@@ -136,19 +139,16 @@ struct RemoteWriteV2Series: Sendable {
             labelBytes &+= LabelBytes.encodedBytes(name: label.name.count, value: label.value.count).outer
         }
         guard let metadata else { return Resolved(metadata: nil, labelBytes: labelBytes) }
-        let described = RemoteWriteV2Walker.Metadata(
-            type: FamilyType(rawValue: Int(truncatingIfNeeded: metadata.type)) ?? .unknown,
-            help: try symbol(metadata.help, bytes, symbols), unit: try symbol(metadata.unit, bytes, symbols))
-        return Resolved(metadata: described, labelBytes: labelBytes)
+        guard let help = symbols[metadata.help], let unit = symbols[metadata.unit] else {
+            throw outOfRange(UInt32(clamping: max(metadata.help, metadata.unit)), bytes, symbols)
+        }
+        let type = FamilyType(rawValue: Int(truncatingIfNeeded: metadata.type)) ?? .unknown
+        return Resolved(
+            metadata: RemoteWriteV2Walker.Metadata(type: type, help: help, unit: unit), labelBytes: labelBytes)
     }
 
-    private func symbol(
-        _ reference: UInt64, _ bytes: Span<UInt8>, _ symbols: SymbolTable
-    ) throws(SeriesRefusal) -> Range<Int> {
-        guard let range = symbols[reference] else {
-            throw refusal(.referenceOutOfRange, "it refers to symbol \(reference) of \(symbols.count)", bytes)
-        }
-        return range
+    private func outOfRange(_ reference: UInt32, _ bytes: Span<UInt8>, _ symbols: SymbolTable) -> SeriesRefusal {
+        refusal(.referenceOutOfRange, "it refers to symbol \(reference) of \(symbols.count)", bytes)
     }
 
     private func refusal(

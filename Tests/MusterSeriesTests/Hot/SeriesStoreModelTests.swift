@@ -333,10 +333,10 @@ private struct StoreRun: ~Copyable {
 }
 
 @Suite struct SeriesStoreModels {
-    @Test(arguments: 0..<240)
+    @Test(arguments: 0..<208)
     func `a store is its model whatever happens`(_ seed: Int) throws {
         var run = StoreRun(seed: UInt64(seed))
-        for _ in 0..<300 { try run.step() }
+        for _ in 0..<220 { try run.step() }
         run.finish()
     }
 }
