@@ -49,9 +49,10 @@ struct OTLPDoor: Sendable {
             }
             tasks.addTask { await listener.closed() }
             await tasks.next()
+            // Before the group is waited for: who waits for the socket to close hears of nothing else.
+            await listener.close()
             tasks.cancelAll()
         }
-        await listener.close()
     }
 }
 
