@@ -137,7 +137,7 @@ struct AgentSessionTests {
         var (session, outbound) = try made(.awaitingWelcome)
         var welcome = Self.welcome
         welcome.version = wireVersion + 1
-        let error = WireError.protocolVersion(theirs: 2, ours: wireVersion)
+        let error = WireError.protocolVersion(theirs: wireVersion + 1, ours: wireVersion)
         #expect(throws: error) { try session.received(.welcome(welcome), outbound: &outbound, now: t0) }
         #expect(error.refusal.code == .protocolVersion)
         #expect(!outbound.isUp)

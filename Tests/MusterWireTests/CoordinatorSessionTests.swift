@@ -127,7 +127,7 @@ struct CoordinatorSessionTests {
         later.version = wireVersion + 1
         #expect(
             try second.received(.hello(later), marks: &marks, now: t0).close
-                == .refused(WireError.protocolVersion(theirs: 2, ours: 1).refusal))
+                == .refused(WireError.protocolVersion(theirs: wireVersion + 1, ours: wireVersion).refusal))
     }
 
     @Test func `an agent that would use sequences again is refused`() throws {

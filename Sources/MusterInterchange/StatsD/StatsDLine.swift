@@ -81,12 +81,12 @@ package struct StatsDLine: Equatable, Sendable {
             throw StatsDError(.tooLong, "a line of more than \(InterchangeLimits.statsDLineBytes) bytes")
         }
         guard (try? UTF8Span(validating: bytes.span)) != nil else { throw StatsDError(.notUTF8, "no UTF-8") }
+        guard !bytes.starts(with: "_e{".utf8), !bytes.starts(with: "_sc|".utf8) else {
+            throw StatsDError(.unsupported, "events and service checks are not taken")
+        }
         let fields = bytes.split(separator: Self.bar, omittingEmptySubsequences: false)
         guard let first = fields.first, let colon = first.firstIndex(of: Self.colon), fields.count >= 2 else {
             throw StatsDError(.malformed, "not of the form name:value|type")
-        }
-        guard !bytes.starts(with: "_e{".utf8), !bytes.starts(with: "_sc|".utf8) else {
-            throw StatsDError(.unsupported, "events and service checks are not taken")
         }
         (name, tags) = try Self.nameAndTags(first[..<colon])
         kind = try Self.kind(fields[1])
