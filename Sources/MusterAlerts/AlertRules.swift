@@ -14,7 +14,7 @@ package import MusterModel
 ///     any --evaluation failed--------------------------------> unchanged: not knowing is not being well
 package struct AlertRules: Sendable {
     package struct Settings: Equatable, Sendable {
-        /// For so long after a restart no firing alert is resolved for being absent: series may still be on their way.
+        /// For so long after a restart no alert ends for being absent: its series may still be on their way.
         package var restoreGrace = Duration.seconds(15)
         /// After a longer outage the time before it does not count towards `for`.
         package var outageTolerance = Duration.hours(1)
@@ -178,8 +178,8 @@ package struct AlertRules: Sendable {
     private func absent(
         _ active: ActiveAlert, _ rule: AlertRule, _ now: Instant, _ effect: inout Effect
     ) -> ActiveAlert? {
-        guard active.alert.state == .firing else { return nil }
         guard now >= graceUntil else { return active }
+        guard active.alert.state == .firing else { return nil }
         let absentSince = active.absentSince ?? now
         guard now - absentSince >= rule.keepFiringFor else {
             var kept = active

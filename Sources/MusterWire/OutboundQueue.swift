@@ -189,6 +189,8 @@ struct OutboundQueue: Sendable {
             memoryBytes += last.cost
             acknowledged = last.frame.sequence - 1
         }
+        // What is still to be read from the disk counts as acknowledged only as far as this coordinator says so.
+        if cursor < acknowledged { acknowledged = max(durable, cursor) }
     }
 
     // MARK: The spool

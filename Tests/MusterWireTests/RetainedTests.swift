@@ -8,10 +8,10 @@ struct RetainedTests {
     private let late = Samples.seconds(10)
 
     /// Reading can begin at 1, 11, 21 and so on.
-    private func outbound() -> Outbound {
+    private func outbound(handedOut: UInt64 = 0) -> Outbound {
         Outbound(
             settings: PerClass(repeating: LaneSettings(memoryBytes: 8 << 20, overflow: .spill)),
-            handedOut: PerClass(repeating: 0),
+            handedOut: PerClass(repeating: handedOut),
             canBegin: PerClass(control: nil, health: nil, metrics: { $0.sequence % 10 == 1 }, logs: nil), now: t0)
     }
 
@@ -161,12 +161,31 @@ struct RetainedTests {
         #expect(outbound.stopping().map(\.sequence) == [1, 2, 3, 4, 5])
     }
 
+    /// The process before spilled 1 to 6; the coordinator held 4 of them and lost some before they were read back.
+    @Test(
+        arguments: [(0, 0, Array(1...6)), (2, 0, Array(3...6)), (0, 2, Array(1...6)), (3, 2, Array(4...6))]
+            as [(UInt64, UInt64, [UInt64])])
+    func `what is read back after the loss is sent as far as it is missing`(
+        durable: UInt64, readBefore: UInt64, expected: [UInt64]
+    ) throws {
+        var outbound = outbound(handedOut: 20)
+        outbound.spooled(.metrics, through: 6)
+        _ = try up(&outbound, durable: 4)
+        if readBefore > 0 {
+            _ = outbound.wantsFromSpool()
+            outbound.unspooled(.metrics, (1...readBefore).map { Samples.data(.metrics, $0) })
+        }
+        outbound.disconnected(now: t0)
+        _ = try up(&outbound, durable: durable)
+        let read = outbound.wantsFromSpool()
+        #expect(read?.after == readBefore)
+        outbound.unspooled(.metrics, ((readBefore + 1)...6).map { Samples.data(.metrics, $0) })
+        #expect(sent(&outbound) == expected)
+    }
+
     /// The process before spilled 1 to 6, of which the coordinator has acknowledged 4.
     @Test func `the next process retains what it finds in the spool`() throws {
-        var outbound = Outbound(
-            settings: PerClass(repeating: LaneSettings(memoryBytes: 8 << 20, overflow: .spill)),
-            handedOut: PerClass(repeating: 20),
-            canBegin: PerClass(control: nil, health: nil, metrics: { $0.sequence % 10 == 1 }, logs: nil), now: t0)
+        var outbound = outbound(handedOut: 20)
         outbound.spooled(.metrics, through: 6)
         #expect(try up(&outbound, durable: 4).map(\.spoolThrough) == [0])
         let read = outbound.wantsFromSpool()
