@@ -1,9 +1,12 @@
-// MusterQuery: questions about metrics, in the words of PromQL.
+// MusterQuery: PromQL, the language of Prometheus 3, over floats.
 //
-// This version reads one selector, `name{label="value",other=~"re.*"}`, and an optional comparison with a number,
-// `selector > 0.9`. Spelling follows Prometheus: names, the four matchers, strings with escapes, comments.
+// `Syntax/` turns text into an `Expression`, types checked, or throws a `QueryError` that points at the place; it
+// prints expressions in Prometheus's spelling. Constructs that do not exist here, such as native histograms, are
+// refused by name.
 //
-// `Query.init` turns text into a value or throws a `QueryError` that points at the place. `QueryEvaluator` answers it
-// at an instant or over a range of steps, reading through `SeriesSource`: the query knows no store. At each step a
-// series has its newest sample of the last five minutes (left-open), unless that is the stale marker. What a query may
-// cost is in `QueryLimits`.
+// `Evaluate/` answers an expression at one time or at the steps of a range. `QueryPlan` gives each node its steps and
+// collects what the selectors read; a `SampleView` is asked once, so that all of them see one picture; `Evaluator`
+// computes each node once, for all steps, over columns of numbers. Labels are symbols, text is made at the end. The
+// query knows no store.
+//
+// What a query may cost is in `QueryLimits`.
