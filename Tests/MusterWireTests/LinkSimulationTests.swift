@@ -33,10 +33,7 @@ struct LinkSimulationTests {
         let missing = world.agent.made[.metrics].filter { !disk.contains($0) }
         let excused = world.agent.lostInCrash.union(world.lostByCoordinator)
         #expect(missing.allSatisfy(excused.contains), "seed \(seed) \(missing.filter { !excused.contains($0) })")
-        // Four of these seeds find a way: both sides lose what the other one would still need.
-        withKnownIssue("frames whose keyframe both sides have lost", isIntermittent: true) {
-            #expect(world.unreadable.isEmpty, "seed \(seed)")
-        }
+        #expect(world.unreadable.isEmpty, "seed \(seed)")
         #expect(world.sawWork, "seed \(seed) tests nothing")
     }
 
