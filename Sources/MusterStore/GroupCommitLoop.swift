@@ -144,19 +144,18 @@ final class GroupCommitLoop: Sendable {
 
     private func fail(_ batch: ArraySlice<Item>, _ error: StoreError) {
         var failed = Array(batch)
-        // Whoever submits before all completions have returned is caught by the next turn.
+        // Whoever submits before all completions have returned is caught by the next turn; whoever waits for them with
+        // `drain` and submits then is not.
         while !failed.isEmpty {
             for item in failed { item.completion(.failure(error)) }
-            finish(failed)
-            failed = queue.withLock { queue in
-                defer { queue.items = [] }
-                return queue.items
-            }
+            failed = finish(failed, takingTheRest: true)
         }
     }
 
-    private func finish(_ batch: [Item]) {
-        let (done, isRelieved) = queue.withLock { queue in
+    /// What is queued still, when it is asked for: it is taken in the step that completes the batch.
+    @discardableResult
+    private func finish(_ batch: [Item], takingTheRest: Bool = false) -> [Item] {
+        let (rest, done, isRelieved) = queue.withLock { queue -> ([Item], [Waiter], Bool) in
             queue.bytes -= batch.reduce(0) { $0 + $1.bytes }
             queue.completed += UInt64(batch.count)
             let completed = queue.completed
@@ -164,9 +163,12 @@ final class GroupCommitLoop: Sendable {
             queue.waiters.removeAll { $0.target <= completed }
             let isRelieved = queue.owesRelief && queue.bytes <= settings.queueBytes / 4
             if isRelieved { queue.owesRelief = false }
-            return (done, isRelieved)
+            guard takingTheRest else { return ([], done, isRelieved) }
+            defer { queue.items = [] }
+            return (queue.items, done, isRelieved)
         }
         for waiter in done { waiter.done() }
         if isRelieved { onRelief() }
+        return rest
     }
 }
