@@ -215,7 +215,7 @@ private let nan = Double(bitPattern: 0x7ff8_0000_0000_0001)
 
     @Test func `no bytes make it trap`() {
         let text =
-            "# HELP up Is it\\n up?\n# TYPE up counter\nup{a=\"b\\\"\",c=\"d\"} 1.5e3 1700000000123\n{\"x.y\",z=\"w\"} NaN\n"
+            "# HELP up Is it\\n up?\n# TYPE up counter\nup{a=\"b\\\"\",c=\"d\"} 1.5e3 17\n{\"x.y\",z=\"w\"} NaN\n"
         let open = "# TYPE a counter\n# UNIT a seconds\na_total{b=\"c\"} 1 1.5 # {t=\"x\"} 2 3\n# EOF\n"
         var generator = SplitMix(seed: 42)
         var outcomes = [0, 0]

@@ -25,7 +25,9 @@ private func at(_ seconds: Int64) -> Instant { Instant(seconds: seconds) }
     func `more lines than a tick takes are refused, and the next tick takes some again`(interval: Duration, most: Int) {
         var intake = StatsDIntake(interval: interval)
         let text = line("a:1|c")
-        for _ in 0..<most { #expect(intake.received(text, now: at(0)) == nil) }
+        var refused = 0
+        for _ in 0..<most where intake.received(text, now: at(0)) != nil { refused += 1 }
+        #expect(refused == 0)
         #expect(intake.received(text, now: at(0))?.reason == .overRate)
         #expect(intake.received(line("bad"), now: at(0))?.reason == .overRate)
         _ = intake.tickBegan(now: at(1))

@@ -38,7 +38,7 @@ private struct Scraping {
 
     /// Ticks until something is said; gives all of what was said with it.
     mutating func awaited(
-        _ what: String, within bound: Duration = .seconds(10), _ isThere: ([String: Double]) -> Bool
+        _ what: String, within bound: Duration = .seconds(40), _ isThere: ([String: Double]) -> Bool
     ) async throws -> [String: Double] {
         var found: [String: Double] = [:]
         try await eventually(what, within: bound) {
@@ -46,6 +46,15 @@ private struct Scraping {
             return isThere(found)
         }
         return found
+    }
+
+    /// What people were told first; it comes a moment after the reading.
+    func toldFailure() async throws -> ScrapeFailure {
+        try await eventually("people are told", within: .seconds(40)) { !news.list.isEmpty }
+        guard case .failing(_, let failure)? = news.list.first else {
+            throw NeverHappened(description: "what was told is no failure: \(news.list)")
+        }
+        return failure
     }
 
     /// Runs the scraper for the length of a test.
@@ -141,11 +150,7 @@ private let up = "up{instance=\"i\",job=\"j\"}"
             scraping.scraper.listed([])
             let last = try await scraping.awaited("all of it ends") { $0[up].map(StaleMarker.isMarker) == true }
             #expect(last.count == 3 && scraping.table.liveCount == 0)
-            #expect(scraping.news.list.count == 1)
-            guard case .failing(_, let failure)? = scraping.news.list.first else {
-                Issue.record("nobody was told of the failure")
-                return
-            }
+            let failure = try await scraping.toldFailure()
             #expect(failure.reason == .unreachable && failure.detail.contains("onnection refused"))
         }
         let request = try #require(pages.requests.first)
@@ -179,10 +184,7 @@ private let up = "up{instance=\"i\",job=\"j\"}"
             let said = try await scraping.awaited("it is down") { $0[up] == 0 }
             #expect(said.count == 3 && said["scrape_samples_scraped{instance=\"i\",job=\"j\"}"] == 0)
             #expect(scraping.scraper.counters.failures[reason] ?? 0 > 0)
-            guard case .failing(_, let failure)? = scraping.news.list.first else {
-                Issue.record("nobody was told of the failure")
-                return
-            }
+            let failure = try await scraping.toldFailure()
             #expect(failure.reason == reason && failure.detail.contains(words), "\(failure)")
         }
         await pages.close()
@@ -229,7 +231,7 @@ private let up = "up{instance=\"i\",job=\"j\"}"
                 maxSeries: 10_000)
             var isDone = false
             try await Scraping.run([target]) { scraping in
-                let said = try await scraping.awaited("it is up, or its port was taken", within: .seconds(20)) {
+                let said = try await scraping.awaited("it is up, or its port was taken") {
                     $0[up] == 1 || !exporter.isRunning
                 }
                 guard exporter.isRunning, said[up] == 1 else { return }
@@ -273,7 +275,7 @@ private let up = "up{instance=\"i\",job=\"j\"}"
                 _ = try await scraping.awaited("it is up") { $0["up{\(labels)}"] == 1 }
                 _ = try await scraping.awaited("its metric is there") { $0["app_jobs{\(labels),kind=\"a\"}"] == 7 }
                 try await daemon.clear(LabelSelector("test", mark))
-                _ = try await scraping.awaited("it is down", within: .seconds(20)) { $0["up{\(labels)}"] == 0 }
+                _ = try await scraping.awaited("it is down") { $0["up{\(labels)}"] == 0 }
             }
         } catch {
             try await daemon.clear(LabelSelector("test", mark))

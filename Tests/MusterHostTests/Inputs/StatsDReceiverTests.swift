@@ -49,17 +49,17 @@ import Testing
 
     @Test func `lines that arrive over UDP are measured at the tick`() async throws {
         try await receiving([.udp(host: "127.0.0.1", port: 0)]) { receiver, _ in
-            try await eventually("the port is open") { receiver.port != nil }
+            try await patiently("the port is open") { receiver.port != nil }
             let sender = try DatagramSender(port: try #require(receiver.port))
             sender.send("hits:1|c|#path:/a\nhits:2|c|#path:/a\nbad line\nlevel:7|g")
             sender.send("hits:3|c|#path:/a\r\n")
             // The largest there can be: thousands of lines, none of them cut.
             sender.send(String(repeating: "many:1|c\n", count: 7_000))
-            try await eventually("all arrived") { receiver.counters.datagrams == 3 }
+            try await patiently("all arrived") { receiver.counters.lines == 7_004 }
             var (source, table) = (SourcedSeries(), MetricTable())
             #expect(said(receiver, &source, &table) == ["hits{path=\"/a\"}": 6, "level": 7, "many": 7_000])
             #expect(said(receiver, &source, &table).count == 3)
-            #expect(receiver.counters.lines == 7_004 && receiver.counters.refused == [.malformed: 1])
+            #expect(receiver.counters.datagrams == 3 && receiver.counters.refused == [.malformed: 1])
             #expect(receiver.seriesCount == 3)
         }
     }
@@ -67,10 +67,10 @@ import Testing
     @Test func `a flood is bounded for each tick and counted`() async throws {
         // A tick of 20 ms takes 1,000 lines.
         try await receiving([.udp(host: "127.0.0.1", port: 0)], interval: .milliseconds(20)) { receiver, _ in
-            try await eventually("the port is open") { receiver.port != nil }
+            try await patiently("the port is open") { receiver.port != nil }
             let sender = try DatagramSender(port: try #require(receiver.port))
             for _ in 0..<3 { sender.send(String(repeating: "many:1|c\n", count: 500)) }
-            try await eventually("all arrived") {
+            try await patiently("all arrived") {
                 let counters = receiver.counters
                 return counters.lines + (counters.refused[.overRate] ?? 0) == 1_500
             }
@@ -78,7 +78,7 @@ import Testing
             var (source, table) = (SourcedSeries(), MetricTable())
             #expect(said(receiver, &source, &table) == ["many": 1_000])
             sender.send("many:1|c")
-            try await eventually("the next tick takes some again") { receiver.counters.lines == 1_001 }
+            try await patiently("the next tick takes some again") { receiver.counters.lines == 1_001 }
         }
     }
 
@@ -88,13 +88,25 @@ import Testing
         for round in 1...2 {
             // What the first round left behind is in the second one's way.
             try await receiving([.unix(path: path)]) { receiver, troubles in
-                try await eventually("it is open") { receiver.openCount == 1 }
+                try await patiently("it is open") { receiver.openCount == 1 }
                 let mode = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
                 #expect(mode == 0o666)
                 let sender = try DatagramSender(path: path)
                 sender.send("a:\(round)|c")
-                try await eventually("it arrived") { receiver.counters.lines == 1 }
+                try await patiently("it arrived") { receiver.counters.lines == 1 }
                 #expect(troubles.list == ["unix:\(path) open"])
+                guard round == 2 else { return }
+                // An empty datagram looks like the end of the socket; it is opened again.
+                sender.send("")
+                try await patiently("it is open again") { troubles.list.count { $0.hasSuffix(" open") } == 2 }
+                try DatagramSender(path: path).send("a:1|c")
+                try await patiently("lines arrive again") { receiver.counters.lines == 2 }
+                // One that is listened at is nobody else's to take.
+                try await receiving([.unix(path: path)]) { _, theirs in
+                    try await patiently("it is told") { theirs.list.contains { $0.contains("already in use") } }
+                }
+                try DatagramSender(path: path).send("a:1|c")
+                try await patiently("it is still there") { receiver.counters.lines == 3 }
             }
         }
     }
@@ -104,14 +116,19 @@ import Testing
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
         defer { rmdir(path) }
         try await receiving([.unix(path: path), .udp(host: "127.0.0.1", port: 0)]) { receiver, troubles in
-            try await eventually("the trouble is told") { troubles.list.contains { $0.hasPrefix("unix:") } }
+            try await patiently("the trouble is told") { troubles.list.contains { $0.hasPrefix("unix:") } }
             #expect(!troubles.list.contains("unix:\(path) open"))
-            try await eventually("the port is open") { receiver.port != nil }
+            try await patiently("the port is open") { receiver.port != nil }
             let sender = try DatagramSender(port: try #require(receiver.port))
             sender.send("a:1|c")
-            try await eventually("it arrived") { receiver.counters.lines == 1 }
+            try await patiently("it arrived") { receiver.counters.lines == 1 }
         }
     }
+}
+
+/// A machine that is busy with other tests takes its time to open a socket.
+private func patiently(_ what: String, _ condition: () async throws -> Bool) async throws {
+    try await eventually(what, within: .seconds(40), condition)
 }
 
 /// A datagram socket of a test.
