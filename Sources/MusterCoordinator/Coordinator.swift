@@ -186,9 +186,9 @@ package enum Coordinator {
                         "host": "\(change.host)", "to": "\(change.to.rawValue)", "reason": "\(change.reason)",
                     ])
                 guard change.to == .unreachable else { continue }
-                ingest.metrics.hostLost(change.host, now: now)
                 rollouts.hostLost(change.host, reason: change.reason)
             }
+            ingest.metrics.endSilent(now: now)
             try? await Task.sleep(for: pulse)
         }
     }

@@ -7,6 +7,8 @@ package struct HostSeries: Sendable {
     package struct Report: Equatable, Sendable {
         package var isKeyframe: Bool
         package var milliseconds: Int64
+        /// From one tick to the next, in milliseconds.
+        package var intervalMilliseconds: Int64
         /// Ticks of the grid before this one that the agent did not measure.
         package var missedTicks: UInt64
         package var outcome = TickOutcome()
@@ -51,7 +53,8 @@ package struct HostSeries: Sendable {
         define(tick.definitions, in: &store)
         end(tick.ended)
         var report = Report(
-            isKeyframe: tick.isKeyframe, milliseconds: tick.milliseconds, missedTicks: tick.missedTicks)
+            isKeyframe: tick.isKeyframe, milliseconds: tick.milliseconds,
+            intervalMilliseconds: tick.intervalMilliseconds, missedTicks: tick.missedTicks)
         if !isKnown { report.outcome = append(tick, to: &store) }
         if tick.isComplete { endSeries(at: tick.milliseconds, in: &store, isKnown: isKnown) }
         return report

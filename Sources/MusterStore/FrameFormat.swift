@@ -11,7 +11,6 @@ struct FilePreamble: Equatable, Sendable {
         case part = 4
         case catalogue = 5
         case manifest = 6
-        case decoders = 7
     }
 
     static let version: UInt16 = 1

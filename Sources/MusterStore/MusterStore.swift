@@ -14,9 +14,9 @@
 // - `GroupCommit`: a thread that appends and syncs in groups and completes only after fdatasync returned.
 // - `Spool`: what an agent cannot send now and cannot read again later, first in first out per class, in a byte budget.
 // - `Journal`: a small log of intents and results with snapshots; `TwoSlotState`: one small value, replaced atomically.
-// - `PartDirectory`: the metric store at rest. Part files of sealed blocks, a catalogue that grows, states of decoders,
-//   and a manifest that says which of them count; a checkpoint or a merge happens as a whole or not at all. What the
-//   bytes of blocks, directories, catalogue and manifest mean is MusterSeries' business, this module adds checksums.
+// - `PartDirectory`: the metric store at rest. Part files of sealed blocks, a catalogue that grows, and a manifest that
+//   says which of them count; a checkpoint or a merge happens as a whole or not at all. What the bytes of blocks,
+//   directories, catalogue and manifest mean is MusterSeries' business, this module adds checksums.
 // - `DirectoryLock`: one process for one state directory.
 //
 // Two rules hold everywhere. Nothing counts as stored before fdatasync returned, and after a failed fdatasync the same

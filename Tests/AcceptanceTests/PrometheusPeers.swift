@@ -205,13 +205,20 @@ extension Acceptance {
             }
         }
 
-        // MARK: VictoriaMetrics
+        // MARK: Engines that samples are handed to
 
-        /// Everything arrives, also what was measured while the engine was away, and old questions are answered by it.
-        @Test(.timeLimit(.minutes(5)))
-        func samplesAreHandedToVictoriaMetricsAlsoAfterAnOutage() async throws {
-            let port = try Ports.free()
-            let config = "metrics: {handOff: [{name: vm, url: 'http://127.0.0.1:\(port)/api/v1/write'}]}\n"
+        /// Everything arrives, also what was measured while the engine was away; and what the coordinator does not have
+        /// any more is answered by the engine and joined with what it has.
+        @Test(.timeLimit(.minutes(6)))
+        func samplesAreHandedToEnginesAlsoAfterAnOutageAndOldOnesAreAskedThere() async throws {
+            let (port, other) = (try Ports.free(), try Ports.free())
+            let config = """
+                metrics:
+                  handOff:
+                    - {name: vm, url: "http://127.0.0.1:\(port)/api/v1/write", query: "http://127.0.0.1:\(port)"}
+                    - {name: prometheus, url: "http://127.0.0.1:\(other)/api/v1/write"}
+
+                """
             try await Fleet.run("handoff", Self.setup(config)) { fleet in
                 let ca = try fleet.authorityFile()
                 func start() throws -> ChildProcess {
@@ -227,6 +234,8 @@ extension Acceptance {
                 let began = Date().timeIntervalSince1970.rounded(.up) + 15
                 // Away at first, then there, away again, and there.
                 try await Task.sleep(for: .seconds(12))
+                let prometheus = try Self.receiver(fleet, port: other)
+                defer { prometheus.end() }
                 var engine = try start()
                 try await Self.isReady(port, "/health")
                 let (own, theirs) = ("https://127.0.0.1:\(fleet.api)", "http://127.0.0.1:\(port)")
@@ -248,12 +257,59 @@ extension Acceptance {
                     let found = try await Self.values(own, question, at: end, token: fleet.token, ca: ca)
                     return found.isEmpty ? nil : found
                 }
-                try await eventually("it has all of them", within: .seconds(60), every: .seconds(1)) {
-                    try await Self.values(theirs, question, at: end, token: nil, ca: ca) == mine
+                for base in [theirs, "http://127.0.0.1:\(other)"] {
+                    try await eventually("\(base) has all of them", within: .seconds(60), every: .seconds(1)) {
+                        try await Self.values(base, question, at: end, token: nil, ca: ca) == mine
+                    }
                 }
                 let page = String(decoding: try await fleet.ask("/metrics"), as: UTF8.self)
-                #expect(page.contains("muster_coordinator_handoff_lost_windows_total{engine=\"vm\"} 0"))
+                for name in ["vm", "prometheus"] {
+                    #expect(page.contains("muster_coordinator_handoff_lost_windows_total{engine=\"\(name)\"} 0"))
+                }
+                try await Self.oldSamplesAreAsked(fleet, question, at: end, mine)
             }
+        }
+
+        /// The coordinator loses its metrics: what was measured before is answered as it was, and a range over the edge
+        /// has the samples of both sides.
+        private static func oldSamplesAreAsked(
+            _ fleet: Fleet, _ question: String, at end: Double, _ before: [[String: String]: String]
+        ) async throws {
+            let ca = try fleet.authorityFile()
+            let own = "https://127.0.0.1:\(fleet.api)"
+            try fleet.kill("coordinator")
+            try FileManager.default.removeItem(atPath: fleet.coordinatorData + "/metrics")
+            try fleet.startCoordinator()
+            try await fleet.coordinatorAnswers()
+            try await eventually("the engine answers for us", within: .seconds(60), every: .milliseconds(500)) {
+                try await values(own, question, at: end, token: fleet.token, ca: ca) == before
+            }
+            try await eventually("both sides are joined", within: .seconds(60), every: .milliseconds(500)) {
+                let now = Date().timeIntervalSince1970.rounded(.down)
+                let wide = "count_over_time(node_load1[\(Int(now - end) + 20)s])"
+                let recent = "count_over_time(node_load1[3s])"
+                let joined = try await values(own, wide, at: now, token: fleet.token, ca: ca)
+                let fresh = try await values(own, recent, at: now, token: fleet.token, ca: ca)
+                guard joined.count == 1, fresh.count == 1, let count = joined.values.first.flatMap(Double.init) else {
+                    return false
+                }
+                // Twenty seconds of the engine alone, and more than what is fresh.
+                return count > 20 + 3
+            }
+        }
+
+        /// A Prometheus that takes what is written to it, late samples too.
+        private static func receiver(_ fleet: Fleet, port: Int) throws -> ChildProcess {
+            let config = try fleet.scratch.write(
+                "storage: {tsdb: {out_of_order_time_window: 30m}}\n", to: "receiver.yml")
+            return try ChildProcess(
+                "receiver",
+                .init(
+                    Tool.prometheus,
+                    [
+                        "--config.file=\(config)", "--storage.tsdb.path=\(fleet.scratch("receiver"))",
+                        "--web.enable-remote-write-receiver", "--web.listen-address=127.0.0.1:\(port)",
+                    ]), log: fleet.logPath("receiver"))
         }
     }
 }

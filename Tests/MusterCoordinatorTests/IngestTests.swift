@@ -19,10 +19,10 @@ struct IngestTests {
 
     init() throws { scratch = try Scratch("ingest") }
 
-    private func open(logBytes: Int = 64 << 20) throws -> Ingest {
+    private func open(_ folder: String = "data", logBytes: Int = 64 << 20) throws -> Ingest {
         try Ingest.open(
             Ingest.Settings(
-                directory: scratch("data"), metrics: .init(retention: .hours(2), maxBytes: 64 << 20),
+                directory: scratch(folder), metrics: .init(retention: .hours(2), maxBytes: 64 << 20),
                 metricBytes: 64 << 20, logRetention: .hours(24), logBytes: logBytes),
             io: SystemFileIO(), compressor: ZlibCompressor(), now: now, logger: LogRecord().logger("test"))
     }
@@ -194,12 +194,91 @@ struct IngestTests {
     }
 
     @Test
-    func aHostThatIsLostHasNoValuesNow() async throws {
+    func aHostThatIsGoneHasNoValuesNow() async throws {
         let ingest = try open()
         var stream = MetricStream()
         _ = try await receive(ingest, .metrics, 1, stream.frame([("node_load1", 1)], at: now))
-        ingest.metrics.hostLost(key.host, now: now)
+        ingest.metrics.hostLost(key.host)
         #expect(try samples(ingest).last == StaleMarker.bitPattern)
+        await ingest.close(now: now)
+    }
+
+    /// By the coordinator's clock the host is silent; what it measured meanwhile, by its own, still has its place.
+    @Test
+    func aHostWhoseTickIsOverdueHasNoValuesUntilItsNextOne() async throws {
+        let ingest = try open()
+        var stream = MetricStream()
+        let measured = now - .seconds(30)
+        _ = try await receive(ingest, .metrics, 1, stream.frame([("node_load1", 1)], at: measured))
+        ingest.metrics.endSilent(now: now + .milliseconds(1_900))
+        #expect(try load(ingest) == [1])
+        ingest.metrics.endSilent(now: now + .milliseconds(2_100))
+        #expect(try samples(ingest).last == StaleMarker.bitPattern)
+        _ = try await receive(ingest, .metrics, 2, stream.frame([("node_load1", 2)], at: measured + .seconds(1)))
+        #expect(try samples(ingest) == [Double(1).bitPattern, StaleMarker.bitPattern, Double(2).bitPattern])
+        #expect(ingest.metrics.counters.tooOld == 0)
+        await ingest.close(now: now)
+    }
+
+    @Test
+    func aHostThatDoesNotComeBackAfterARestartHasNoValuesThen() async throws {
+        do {
+            let ingest = try open()
+            var stream = MetricStream()
+            _ = try await receive(ingest, .metrics, 1, stream.frame([("node_load1", 1)], at: now))
+            await ingest.close(now: now)
+        }
+        let ingest = try open()
+        ingest.metrics.endSilent(now: now + .seconds(9))
+        #expect(try load(ingest) == [1])
+        ingest.metrics.endSilent(now: now + .seconds(11))
+        #expect(try samples(ingest).last == StaleMarker.bitPattern)
+        await ingest.close(now: now)
+    }
+
+    /// An agent whose coordinator forgot what it had says it once more, in another stream.
+    @Test(arguments: [5.0, 6.0])
+    func whatComesAgainAfterItWasSealedIsDecidedAtOnce(again: Double) async throws {
+        let ingest = try open()
+        let measured = now - .seconds(5)
+        var stream = MetricStream()
+        _ = try await receive(ingest, .metrics, 1, stream.frame([("node_load1", 5)], at: measured))
+        await ingest.keeper.checkpoint(now: now)
+        #expect(ingest.keeper.counts.checkpoints == 1)
+        var other = MetricStream()
+        _ = try await receive(ingest, .metrics, 2, other.frame([("node_load1", again)], at: measured))
+        let counters = ingest.metrics.counters
+        #expect(counters.stored == 1)
+        #expect(counters.duplicate == (again == 5 ? 1 : 0) && counters.conflicting == (again == 5 ? 0 : 1))
+        #expect(try load(ingest) == [5])
+        await ingest.close(now: now)
+    }
+
+    /// Killed some time after a checkpoint: what the parts have is not applied once more, what came behind is.
+    @Test
+    func aRestartAppliesWhatCameBehindTheLastCheckpoint() async throws {
+        let running = try open()
+        var stream = MetricStream()
+        for second in 1...3 as ClosedRange<UInt64> {
+            let measured = now - .seconds(10 - Int(second))
+            _ = try await receive(
+                running, .metrics, second, stream.frame([("node_load1", Double(second))], at: measured))
+            if second == 2 { await running.keeper.checkpoint(now: now) }
+        }
+        try FileManager.default.copyItem(atPath: scratch("data"), toPath: scratch("copy"))
+        await running.close(now: now)
+        let ingest = try open("copy")
+        #expect(try load(ingest) == [1, 2, 3])
+        let counters = ingest.metrics.counters
+        #expect(counters.stored == 1 && counters.duplicate == 0 && counters.tooOld == 0)
+        // The dictionary that the stream needs was read before the checkpoint's place.
+        #expect(durable(ingest, .metrics) == 3)
+        let next = stream.frame([("node_load1", 4)], at: now - .seconds(6))
+        guard case .durable? = try await receive(ingest, .metrics, 4, next) else {
+            Issue.record("the stream does not go on")
+            return
+        }
+        #expect(try load(ingest) == [1, 2, 3, 4])
         await ingest.close(now: now)
     }
 }

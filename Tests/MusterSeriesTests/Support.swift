@@ -53,7 +53,6 @@ struct Seeded: RandomNumberGenerator {
 }
 
 let hostA = HostID("host-a") ?? { preconditionFailure("a valid name") }()
-let hostB = HostID("host-b") ?? { preconditionFailure("a valid name") }()
 
 /// Values that codecs like to lose.
 let awkwardBits: [UInt64] = [

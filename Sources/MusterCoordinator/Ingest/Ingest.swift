@@ -118,14 +118,14 @@ package final class Ingest: Sendable {
             return true
         }
         let frames = try metricLog.scan(from: replay.from, .records) { record in
-            guard isFirst(record.id) else { return .next }
+            // Samples that are there already change nothing, so a pushed request needs no such care.
             if let codec = RelayedBatch.Codec(rawValue: record.codec) {
                 nextRelay.withLock { $0 = max($0, record.id.sequence + 1) }
                 guard record.position > replay.appliedThrough,
                     let batch = try? RelayedBatch(record.payload, codec)
                 else { return .next }
                 _ = metrics.relayed(batch, at: record.position, now: record.received)
-            } else {
+            } else if isFirst(record.id) {
                 metrics.frameStored(
                     record.payload, of: StreamKey(host: record.id.host, boot: record.id.boot), at: record.position,
                     now: record.received, isKnown: record.position <= replay.appliedThrough)
@@ -137,6 +137,7 @@ package final class Ingest: Sendable {
             logs.blockStored(record.payload, of: record.id.host, at: record.position)
             return .next
         }
+        metrics.restored(now: now)
         marks.restored(Dictionary(uniqueKeysWithValues: durable.map(forgettingMetrics)))
         logger.info(
             "telemetry restored",

@@ -164,8 +164,8 @@ package final class MetricKeeper: Sendable {
                 }
                 try directory.commit(
                     Checkpoint(
-                        replayFrom: StoreManifest.LogPlace(draft.replayFrom), marks: [], nextGroup: draft.nextGroup,
-                        decoders: nil),
+                        replayFrom: StoreManifest.LogPlace(draft.replayFrom),
+                        appliedThrough: StoreManifest.LogPlace(draft.applied), nextGroup: draft.nextGroup),
                     adding: part.map { [$0] } ?? [])
             } catch {
                 if let part { directory.discard(part) }

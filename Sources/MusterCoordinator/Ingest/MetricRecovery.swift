@@ -39,13 +39,13 @@ enum MetricRecovery {
         store.state.withLock { state in
             for part in directory.parts { state.sources[part.number] = .file(part) }
             state.series.restoreBlocks(blocks, groupsBelow: directory.manifest.nextGroup)
-            state.applied = SegmentPosition(directory.manifest.replayFrom)
+            state.applied = SegmentPosition(directory.manifest.appliedThrough)
         }
         return (
             directory,
             Replay(
                 from: SegmentPosition(directory.manifest.replayFrom),
-                appliedThrough: SegmentPosition(directory.manifest.replayFrom))
+                appliedThrough: SegmentPosition(directory.manifest.appliedThrough))
         )
     }
 

@@ -22,7 +22,9 @@ package final class MetricStore: Sendable {
         var streams: [StreamKey: HostSeries] = [:]
         /// Where the newest keyframe of each stream stands in the log.
         var keyframes: [StreamKey: SegmentPosition] = [:]
-        /// Behind the last record that was applied.
+        /// Whose ticks have ceased to come.
+        var silence = HostSilence()
+        /// Behind the last record that was applied as a whole.
         var applied = SegmentPosition.start
         /// Who has the blocks that are in views from now on, by part.
         var sources: [UInt32: BlockSource] = [:]
@@ -66,24 +68,31 @@ package final class MetricStore: Sendable {
     package func frameStored(
         _ payload: [UInt8], of key: StreamKey, at position: SegmentPosition, now: Instant, isKnown: Bool = false
     ) -> Applied {
-        state.withLock { state in
+        let (applied, undecided) = state.withLock { state in
             var stream =
                 state.streams.removeValue(forKey: key) ?? HostSeries(host: key.host, compressor: compressor)
-            defer {
-                state.streams[key] = stream
-                state.applied = max(state.applied, position)
-            }
+            defer { state.streams[key] = stream }
             state.series.timeAdvanced(to: now)
+            var applied = Applied.done
             do throws(MetricFrameError) {
                 let frame = try stream.frameReceived(payload, into: &state.series, isKnown: isKnown)
                 if frame.isKeyframe { state.keyframes[key] = position }
+                state.silence.heard(key.host, interval: frame.intervalMilliseconds, now: now)
                 noteTime(frame.milliseconds, now, &state)
-                return .done
             } catch {
                 state.undecodable += 1
-                return .needsKeyframe("\(error)")
+                applied = .needsKeyframe("\(error)")
             }
+            let undecided = state.series.takeUndecided()
+            if undecided.isEmpty { state.applied = max(state.applied, position) }
+            return (applied, undecided)
         }
+        if !undecided.isEmpty {
+            // What becomes of them is counted by the store; nobody waits for an answer.
+            settle(undecided) { _, _ in }
+            state.withLock { $0.applied = max($0.applied, position) }
+        }
+        return applied
     }
 
     /// A pushed request is durable.
@@ -103,7 +112,7 @@ package final class MetricStore: Sendable {
                 }
                 return state.series.takeUndecided()
             }
-            settle(undecided, &outcome)
+            settle(undecided) { result, sample in outcome.add(result, sample) { "a series" } }
             next = end
         }
         state.withLock { state in
@@ -168,41 +177,62 @@ package final class MetricStore: Sendable {
     }
 
     /// Samples so late that a sealed block may have them: looked up outside of the lock. The blocks may change
-    /// meanwhile; then it is done once more, a few times at most.
-    private func settle(_ undecided: [UndecidedSample], _ outcome: inout RelayedOutcome) {
+    /// meanwhile; then it is done once more, a few times at most. `told` hears what became of each.
+    private func settle(_ undecided: [UndecidedSample], told: (SampleOutcome, Sample) -> Void) {
         var left = undecided
         for _ in 0..<4 where !left.isEmpty {
-            let sources = state.withLock { $0.sources }
-            let known = left.map { sample in
-                sample.blocks.lazy.compactMap { block in
-                    sample.value(in: self.rows(of: block, in: sample.group, from: sources))
-                }.first
-            }
+            let known = knownValues(left)
             left = state.withLock { state in
                 for (sample, value) in zip(left, known) {
                     let result = state.series.settle(sample, known: value)
-                    guard result != .undecided else { continue }
-                    outcome.add(
-                        result,
-                        Sample(milliseconds: sample.milliseconds, value: Double(bitPattern: sample.bits))
-                    ) { "a series" }
+                    if result != .undecided { told(result, sample.asSample) }
                 }
                 return state.series.takeUndecided()
             }
         }
-        for sample in left {
-            outcome.add(
-                .undecided, Sample(milliseconds: sample.milliseconds, value: Double(bitPattern: sample.bits))
-            ) { "a series" }
+        for sample in left { told(.undecided, sample.asSample) }
+    }
+
+    /// What sealed blocks have at the times of these samples. Those of a group stand together, so its blocks are
+    /// decoded once.
+    private func knownValues(_ samples: [UndecidedSample]) -> [UInt64?] {
+        let sources = state.withLock { $0.sources }
+        var group: GroupID?
+        var decoded: [BlockRef: BlockRows] = [:]
+        return samples.map { sample in
+            if group != sample.group { decoded = [:] }
+            group = sample.group
+            for block in sample.blocks {
+                let rows = decoded[block] ?? rows(of: block, in: sample.group, from: sources)
+                decoded[block] = rows
+                if let value = sample.value(in: rows) { return value }
+            }
+            return nil
         }
     }
 
-    /// The host is not heard from: its series go stale now and not after the lookback.
-    package func hostLost(_ host: HostID, now: Instant) {
+    /// The host is gone: its series go stale now and not after the lookback.
+    package func hostLost(_ host: HostID) {
+        state.withLock { Self.end(host, in: &$0) }
+    }
+
+    /// Ends the series of the hosts whose ticks have ceased to come.
+    package func endSilent(now: Instant) {
         state.withLock { state in
-            guard let owner = state.series.ownerRef(key: host.text) else { return }
-            state.series.ownerLost(owner, milliseconds: now.milliseconds)
+            for host in state.silence.takeSilent(now: now) { Self.end(host, in: &state) }
         }
+    }
+
+    /// Everything that the disk has is read back: hosts have time to come back.
+    func restored(now: Instant) {
+        state.withLock { state in
+            state.silence.started(with: state.series.ownerKeys(.agent).compactMap { HostID($0) }, now: now)
+        }
+    }
+
+    private static func end(_ host: HostID, in state: inout State) {
+        guard let owner = state.series.ownerRef(key: host.text) else { return }
+        state.series.ownerLost(owner)
     }
 
     /// Remembers that something came for a time that may have been handed off already.
@@ -253,6 +283,10 @@ enum BlockSource: Sendable {
             return try BlockCodec.decode(blocks[Int(block.offset)][...], compressor: compressor)
         }
     }
+}
+
+extension UndecidedSample {
+    fileprivate var asSample: Sample { Sample(milliseconds: milliseconds, value: Double(bitPattern: bits)) }
 }
 
 extension RelayedBatch {

@@ -98,7 +98,7 @@ final class LinkHub: Sendable {
         let link = links.withLock { $0[host] }
         if let link, let refusal = refusal(of: host) { link.end(refusal) }
         fleet.removed(host)
-        ingest.metrics.hostLost(host, now: clock.now)
+        ingest.metrics.hostLost(host)
     }
 
     // MARK: What agents say

@@ -28,7 +28,7 @@ package struct GroupID: Hashable, Comparable, Sendable {
 
 /// Where a sealed block of a group is, and what a reader must know to skip it. Blocks of a group may overlap in time
 /// when samples came out of order; a slot has a time at most once across them.
-package struct BlockRef: Equatable, Sendable {
+package struct BlockRef: Hashable, Sendable {
     /// The part (a file, or the blocks that wait in memory for the next one).
     package var part: UInt32
     package var offset: UInt32

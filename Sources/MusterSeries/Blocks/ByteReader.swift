@@ -53,18 +53,10 @@ struct ByteReader {
         position += count
         return bytes[start..<(start + count)]
     }
-
-    /// A length and that many bytes.
-    mutating func blob(upTo limit: Int) -> ArraySlice<UInt8>? { count(upTo: limit).flatMap { take($0) } }
 }
 
 extension [UInt8] {
     mutating func appendFixed(_ word: UInt64) {
         for shift in stride(from: UInt64(0), to: 64, by: 8) { append(UInt8(truncatingIfNeeded: word >> shift)) }
-    }
-
-    mutating func appendBlob(_ bytes: some Collection<UInt8>) {
-        Varint.append(UInt64(bytes.count), to: &self)
-        append(contentsOf: bytes)
     }
 }

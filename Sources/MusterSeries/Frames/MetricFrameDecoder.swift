@@ -45,8 +45,8 @@ package struct MetricFrameDecoder: Sendable {
     ) throws(MetricFrameError) -> MetricTick {
         var tick = MetricTick(
             isKeyframe: header.flags.contains(.keyframe), isComplete: !header.flags.contains(.continues),
-            milliseconds: header.clock.milliseconds, missedTicks: header.missed, families: [], definitions: [],
-            ended: [], refs: [], bits: [])
+            milliseconds: header.clock.milliseconds, intervalMilliseconds: header.clock.interval,
+            missedTicks: header.missed, families: [], definitions: [], ended: [], refs: [], bits: [])
         if header.flags.contains(.dictionary) {
             let bytes = body.span
             tick.families = try dictionary.readTables(bytes, at: &position)

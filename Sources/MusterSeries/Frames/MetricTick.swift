@@ -17,6 +17,8 @@ package struct MetricTick: Equatable, Sendable {
     /// False when the next frame continues this tick.
     package var isComplete: Bool
     package var milliseconds: Int64
+    /// From one tick of the grid to the next, in milliseconds.
+    package var intervalMilliseconds: Int64
     /// Ticks of the grid before this one that were not measured: a gap that is known to be one.
     package var missedTicks: UInt64
     /// Those that are new in this frame.

@@ -146,16 +146,16 @@ extension GroupHead {
         return place(slot: slot, milliseconds: milliseconds, bits: StaleMarker.bitPattern, window: 0) == .stored
     }
 
-    /// Ends every live series that has a sample and has not ended, all in one row behind the newest one. Returns how
-    /// many.
-    mutating func endAll(milliseconds: Int64) -> Int {
+    /// Ends every live series that has a sample and has not ended, all in one row just behind the newest one. Returns
+    /// how many.
+    mutating func endAll() -> Int {
         var mask: UInt64 = 0
         for slot in numbers.indices where live & ~ended & 1 << UInt64(slot) != 0 && newest(of: slot) != .min {
             mask |= 1 << UInt64(slot)
         }
         ended |= live
         guard mask != 0, newest < .max else { return 0 }
-        open(max(milliseconds, newest + 1), isOpenToAll: false)
+        open(newest + 1, isOpenToAll: false)
         while mask != 0 {
             tile.set(slot: mask.trailingZeroBitCount, bits: StaleMarker.bitPattern)
             mask &= mask - 1

@@ -183,11 +183,12 @@ extension SeriesStore {
         if groups.change(record.group, { $0.end(slot: slot, milliseconds: milliseconds) }) { counters.stored += 1 }
     }
 
-    /// The owner is not heard from: its series end, at this time or, in a group that is ahead of it, just behind the
-    /// group's newest sample.
-    package mutating func ownerLost(_ owner: OwnerRef, milliseconds: Int64) {
+    /// The owner is not heard from: its series end, those of a group just behind the group's newest sample. Not at the
+    /// time at which it was noticed: what the owner measured since then may still come, by its own clock, and must find
+    /// its place free.
+    package mutating func ownerLost(_ owner: OwnerRef) {
         for group in owners[owner]?.groups ?? [] {
-            let ended = groups.change(group) { $0.endAll(milliseconds: milliseconds) }
+            let ended = groups.change(group) { $0.endAll() }
             counters.stored += UInt64(ended)
         }
     }

@@ -4,6 +4,10 @@ import MusterModel
 extension SeriesStore {
     /// Nil when nobody has this key.
     package func ownerRef(key: String) -> OwnerRef? { owners.ref(key: key) }
+    /// The keys of the owners of one kind, in no order.
+    package func ownerKeys(_ kind: OwnerKind) -> [String] {
+        owners.owners.compactMap { $0?.kind == kind ? $0?.key : nil }
+    }
 
     package func hasGroup(_ group: GroupID) -> Bool { groups.place(of: group) != nil }
 

@@ -47,7 +47,7 @@ struct CatalogueFile: Sendable {
         guard let file else {
             throw StoreError(.closed, operation: "append to", path: files.directory, detail: "there is no catalogue")
         }
-        let frame = try FrameFile.frame(head: [], chunk, seed: seed, path: file.path)
+        let frame = try FrameFile.frame(chunk, seed: seed, path: file.path)
         try files.grow(name, by: frame.count)
         do throws(StoreError) {
             try files.io.write(file, at: end, frame)
@@ -85,8 +85,8 @@ struct CatalogueFile: Sendable {
     mutating func replace(number: UInt32, in files: StoreFiles) throws(StoreError) {
         let staged = try StagedFile(.catalogue(number), .catalogue, number: UInt64(number), in: files)
         if let file {
-            let copy = { (head: [UInt8], payload: [UInt8]) throws(StoreError) in
-                try staged.append(try FrameFile.frame(head: head, payload, seed: staged.seed, path: file.path))
+            let copy = { (payload: [UInt8]) throws(StoreError) in
+                try staged.append(try FrameFile.frame(payload, seed: staged.seed, path: file.path))
             }
             // What is damaged among the durable records was so before; of what was just appended nothing may be lost.
             _ = try FrameFile.scan(file, seed: seed, to: durableEnd, files.io, copy)

@@ -14,18 +14,17 @@ package struct RecordDamage: Equatable, Sendable {
     }
 }
 
-/// Files that are a preamble and checksummed records: the manifests, the catalogue and the states of decoders.
+/// Files that are a preamble and checksummed records without a head: the manifests and the catalogue.
 enum FrameFile {
-    static func frame(head: [UInt8], _ payload: [UInt8], seed: UInt32, path: String) throws(StoreError) -> [UInt8] {
-        guard payload.count <= FrameFormat.payloadBytes, head.count <= FrameFormat.headBytes else {
+    static func frame(_ payload: [UInt8], seed: UInt32, path: String) throws(StoreError) -> [UInt8] {
+        guard payload.count <= FrameFormat.payloadBytes else {
             throw StoreError(
                 .tooLarge, operation: "append to", path: path,
-                detail: "a record of \(payload.count) bytes under a key of \(head.count); at most "
-                    + "\(FrameFormat.payloadBytes) and \(FrameFormat.headBytes) are allowed")
+                detail: "a record of \(payload.count) bytes; at most \(FrameFormat.payloadBytes) are allowed")
         }
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(FrameFormat.size(head: head.count, payload: payload.count))
-        FrameFormat.append(head: head, payload: payload, seed: seed, to: &bytes)
+        bytes.reserveCapacity(FrameFormat.size(head: 0, payload: payload.count))
+        FrameFormat.append(head: [], payload: payload, seed: seed, to: &bytes)
         return bytes
     }
 
@@ -41,12 +40,12 @@ enum FrameFile {
     /// Gives out every intact record from `start`, where one begins, up to `end`.
     static func scan(
         _ file: OpenFile, seed: UInt32, from start: Int = FilePreamble.bytes, to end: Int, _ io: any FileIO,
-        _ body: (_ head: [UInt8], _ payload: [UInt8]) throws(StoreError) -> Void
+        _ body: (_ payload: [UInt8]) throws(StoreError) -> Void
     ) throws(StoreError) -> RecordDamage {
         let size = try io.size(file)
         var scanner = FrameScanner(
             io: io, file: file, seed: seed, mode: .frames, from: start, end: min(size, end))
-        while let frame = try scanner.next() { try body(frame.head, frame.payload) }
+        while let frame = try scanner.next() { try body(frame.payload) }
         let damage = scanner.damageToEnd
         let missing = max(0, end - max(start, size))
         return RecordDamage(regions: damage.regions + (missing > 0 ? 1 : 0), bytes: damage.bytes + missing)

@@ -3,54 +3,23 @@ import Synchronization
 
 /// What a checkpoint tells the manifest besides the parts.
 package struct Checkpoint: Sendable {
+    /// The log is read again from here on.
     package var replayFrom: StoreManifest.LogPlace
-    package var marks: [StoreManifest.StreamMark]
+    /// Samples up to this place of the log are in parts; never before `replayFrom`.
+    package var appliedThrough: StoreManifest.LogPlace
+    /// Numbers of groups below this one were given out.
     package var nextGroup: UInt32
-    /// From `PartDirectory.writeDecoders`; nil when there is no state to keep.
-    package var decoders: DecoderFile?
 
-    package init(
-        replayFrom: StoreManifest.LogPlace, marks: [StoreManifest.StreamMark], nextGroup: UInt32,
-        decoders: DecoderFile?
-    ) {
+    /// A commit refuses an `appliedThrough` before `replayFrom`.
+    package init(replayFrom: StoreManifest.LogPlace, appliedThrough: StoreManifest.LogPlace, nextGroup: UInt32) {
         self.replayFrom = replayFrom
-        self.marks = marks
+        self.appliedThrough = appliedThrough
         self.nextGroup = nextGroup
-        self.decoders = decoders
     }
-}
-
-/// A durable file of decoder states that no manifest names yet.
-package struct DecoderFile: Equatable, Sendable {
-    let file: StoreManifest.File
 }
 
 extension PartDirectory {
-    /// The longest key of a stream.
-    package static let streamKeyBytes = FrameFormat.headBytes
-    /// The longest state of a stream.
-    package static let decoderStateBytes = FrameFormat.payloadBytes
-
-    /// Writes the states of the stream decoders into a file of its own. Throws `.tooLarge` beyond a limit.
-    package func writeDecoders(
-        _ states: some Sequence<(stream: [UInt8], state: [UInt8])>
-    ) throws(StoreError) -> DecoderFile {
-        let number = try nextFile()
-        let staged = try StagedFile(.decoders(number), .decoders, number: UInt64(number), in: files)
-        for (stream, state) in states {
-            try staged.append(
-                try FrameFile.frame(head: stream, state, seed: staged.seed, path: files.path(staged.name)))
-        }
-        return DecoderFile(file: StoreManifest.File(number: number, bytes: UInt64(try staged.finish())))
-    }
-
-    /// Removes a file of decoder states that no commit took.
-    package func discard(_ decoders: DecoderFile) {
-        files.end(StoreFile.decoders(decoders.file.number).name)
-        writer.withLock { removeUnnamed(&$0) }
-    }
-
-    /// A checkpoint: the finished parts, everything appended to the catalogue and the new marks count from here on.
+    /// A checkpoint: the finished parts, everything appended to the catalogue and the new places count from here on.
     package func commit(_ checkpoint: Checkpoint, adding added: [Part]) throws(StoreError) {
         try writer.withLock { writer throws(StoreError) in
             if writer.catalogue.isSuspect { try writer.catalogue.replace(number: try nextFile(), in: files) }
@@ -58,9 +27,8 @@ extension PartDirectory {
             let catalogue = writer.catalogue.stored
             try commit(&writer, adding: added) { manifest in
                 manifest.replayFrom = checkpoint.replayFrom
-                manifest.marks = checkpoint.marks
+                manifest.appliedThrough = checkpoint.appliedThrough
                 manifest.nextGroup = checkpoint.nextGroup
-                manifest.decoders = checkpoint.decoders?.file
                 manifest.catalogue = catalogue
                 manifest.parts += added.map(\.entry)
             }
@@ -187,7 +155,7 @@ extension PartDirectory {
         }
         let stored = StoreFile.manifest(kept.generation)
         let staged = try StagedFile(stored, .manifest, number: kept.generation, in: files)
-        try staged.append(try FrameFile.frame(head: [], payload, seed: staged.seed, path: files.path(staged.name)))
+        try staged.append(try FrameFile.frame(payload, seed: staged.seed, path: files.path(staged.name)))
         do throws(StoreError) {
             _ = try staged.finish()
         } catch {
@@ -199,7 +167,6 @@ extension PartDirectory {
 
     private func publish(_ manifest: StoreManifest, adding added: [Part], _ writer: Writer) {
         for part in added { files.end(StoreFile.part(part.number).name) }
-        if let decoders = manifest.decoders { files.end(StoreFile.decoders(decoders.number).name) }
         let floor = writer.kept.map(\.manifest.replayFrom).min() ?? manifest.replayFrom
         published.withLock { published in
             var open: [UInt32: Part] = [:]

@@ -83,7 +83,7 @@ extension PartDirectory {
         for name in files.names {
             switch StoreFile(name: name) {
             case .manifest(let generation) where generation < .max: generations.append(generation)
-            case .part, .catalogue, .decoders: others.append(name)
+            case .part, .catalogue: others.append(name)
             default: break
             }
         }
@@ -112,7 +112,7 @@ extension PartDirectory {
         guard let seed = try FrameFile.seed(file, .manifest, number: generation, files.io) else { throw damaged }
         var manifests: [StoreManifest] = []
         let damage = try FrameFile.scan(file, seed: seed, to: try files.io.size(file), files.io) {
-            _, payload throws(StoreError) in
+            payload throws(StoreError) in
             do throws(FormatError) {
                 manifests.append(try StoreManifest(decoding: payload[...]))
             } catch {
@@ -190,7 +190,7 @@ extension PartDirectory {
     private static func highestNumber(_ files: StoreFiles) -> UInt32 {
         files.names.reduce(0) { highest, name in
             switch StoreFile(name: name) {
-            case .part(let number), .catalogue(let number), .decoders(let number): max(highest, min(number, .max - 1))
+            case .part(let number), .catalogue(let number): max(highest, min(number, .max - 1))
             default: highest
             }
         }

@@ -2,10 +2,10 @@ package import MusterModel
 package import MusterSeries
 import Synchronization
 
-/// The files of a metric store: parts, catalogue, states of decoders, and the manifest that says which of them count.
+/// The files of a metric store: parts, catalogue, and the manifest that says which of them count.
 ///
 ///     MANIFEST-<generation>   the two newest are kept
-///     <number>.part  <number>.catalogue  <number>.decoders
+///     <number>.part  <number>.catalogue
 ///     *.tmp                   being written; a crash leaves them, the next start removes them
 ///     *.damaged               set aside because it could not be read; goes first when room is needed
 ///
@@ -33,7 +33,6 @@ package final class PartDirectory: Sendable {
             var names: Set = [StoreFile.manifest(generation).name]
             for part in manifest.parts { names.insert(StoreFile.part(part.number).name) }
             if let file = manifest.catalogue { names.insert(StoreFile.catalogue(file.number).name) }
-            if let file = manifest.decoders { names.insert(StoreFile.decoders(file.number).name) }
             return names
         }
     }
@@ -147,45 +146,23 @@ package final class PartDirectory: Sendable {
     package func readCatalogue(
         compressor: some Compressor, _ body: (CatalogueChunk) throws(StoreError) -> Void
     ) throws(StoreError) -> RecordDamage {
-        try read(manifest.catalogue, { .catalogue($0) }, .catalogue) { _, payload throws(FormatError) in
-            try CatalogueChunk(decoding: payload[...], compressor: compressor)
-        } give: { chunk throws(StoreError) in
-            try body(chunk)
-        }
-    }
-
-    /// Gives out the states that the last checkpoint wrote; a damaged one costs that one.
-    package func readDecoders(
-        _ body: (_ stream: [UInt8], _ state: [UInt8]) throws(StoreError) -> Void
-    ) throws(StoreError) -> RecordDamage {
-        try read(manifest.decoders, { .decoders($0) }, .decoders) { head, payload throws(FormatError) in
-            (head, payload)
-        } give: { record throws(StoreError) in
-            try body(record.0, record.1)
-        }
-    }
-
-    private func read<Record>(
-        _ stored: StoreManifest.File?, _ name: (UInt32) -> StoreFile, _ kind: FilePreamble.Kind,
-        parse: ([UInt8], [UInt8]) throws(FormatError) -> Record, give: (Record) throws(StoreError) -> Void
-    ) throws(StoreError) -> RecordDamage {
-        guard let stored else { return RecordDamage() }
-        let file = try files.io.open(files.path(name(stored.number).name), .read)
-        guard let seed = try FrameFile.seed(file, kind, number: UInt64(stored.number), files.io) else {
+        guard let stored = manifest.catalogue else { return RecordDamage() }
+        let file = try files.io.open(files.path(StoreFile.catalogue(stored.number).name), .read)
+        guard let seed = try FrameFile.seed(file, .catalogue, number: UInt64(stored.number), files.io) else {
             return RecordDamage(regions: 1, bytes: Int(clamping: stored.bytes))
         }
         var undecodable = RecordDamage()
         var damage = try FrameFile.scan(file, seed: seed, to: Int(clamping: stored.bytes), files.io) {
-            head, payload throws(StoreError) in
-            let record: Record
+            payload throws(StoreError) in
+            let chunk: CatalogueChunk
             do throws(FormatError) {
-                record = try parse(head, payload)
+                chunk = try CatalogueChunk(decoding: payload[...], compressor: compressor)
             } catch {
                 if case .newerFormat = error { throw StoreError(error, operation: "read", path: file.path) }
                 undecodable += RecordDamage(regions: 1, bytes: payload.count)
                 return
             }
-            try give(record)
+            try body(chunk)
         }
         damage += undecodable
         return damage

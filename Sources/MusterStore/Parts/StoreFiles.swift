@@ -5,7 +5,6 @@ enum StoreFile: Hashable, Sendable {
     case manifest(UInt64)
     case part(UInt32)
     case catalogue(UInt32)
-    case decoders(UInt32)
 
     static let temporarySuffix = ".tmp"
     static let damagedSuffix = ".damaged"
@@ -15,7 +14,6 @@ enum StoreFile: Hashable, Sendable {
         case .manifest(let generation): "MANIFEST-" + Self.hex(generation, 16)
         case .part(let number): Self.hex(UInt64(number), 8) + ".part"
         case .catalogue(let number): Self.hex(UInt64(number), 8) + ".catalogue"
-        case .decoders(let number): Self.hex(UInt64(number), 8) + ".decoders"
         }
     }
 
@@ -30,7 +28,6 @@ enum StoreFile: Hashable, Sendable {
             switch pieces[1] {
             case "part": self = .part(number)
             case "catalogue": self = .catalogue(number)
-            case "decoders": self = .decoders(number)
             default: return nil
             }
         }

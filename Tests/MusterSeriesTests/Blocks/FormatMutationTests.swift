@@ -92,6 +92,7 @@ struct FormatMutationTests {
             do throws(FormatError) {
                 let back = try StoreManifest(decoding: mutated(bytes, &generator)[...])
                 #expect(back.parts.allSatisfy { $0.from <= $0.to && $0.number > 0 })
+                #expect(back.replayFrom <= back.appliedThrough)
             } catch {
                 refused += 1
             }

@@ -1,4 +1,3 @@
-import MusterModel
 import MusterSeries
 import Testing
 
@@ -10,12 +9,8 @@ struct StoreManifestTests {
             StoreManifest.Part(number: .max, bytes: .max, from: .min, to: .max, level: 0),
         ]
         manifest.catalogue = StoreManifest.File(number: 4, bytes: 300)
-        manifest.decoders = StoreManifest.File(number: 5, bytes: 80)
         manifest.replayFrom = StoreManifest.LogPlace(segment: 9, offset: 4_096)
-        manifest.marks = [
-            StoreManifest.StreamMark(host: hostA, boot: BootID(high: 1, low: .max), sequences: [7, .max, 0]),
-            StoreManifest.StreamMark(host: hostB, boot: BootID(high: 2, low: 3), sequences: []),
-        ]
+        manifest.appliedThrough = StoreManifest.LogPlace(segment: 10, offset: 5_000)
         manifest.nextFile = 6
         manifest.nextGroup = 70_000
         return manifest
@@ -44,15 +39,24 @@ struct StoreManifestTests {
     }
 
     @Test func whatIsBeyondALimitIsRefused() {
-        var manifest = Self.sample()
-        manifest.marks[0].sequences = [UInt64](repeating: 1, count: StoreManifest.maxSequences + 1)
-        #expect(throws: FormatError.self) { try manifest.encode() }
-        manifest = StoreManifest()
+        var manifest = StoreManifest()
         manifest.parts = Array(repeating: Self.sample().parts[0], count: StoreManifest.maxParts + 1)
         #expect(throws: FormatError.self) { try manifest.encode() }
-        manifest = StoreManifest()
-        manifest.marks = Array(repeating: Self.sample().marks[1], count: StoreManifest.maxMarks + 1)
+    }
+
+    @Test func aLogReadAgainFromBehindItsSamplesIsRefused() throws {
+        var manifest = Self.sample()
+        manifest.appliedThrough = manifest.replayFrom
+        #expect(try StoreManifest(decoding: try manifest.encode()[...]) == manifest)
+        manifest.appliedThrough.offset -= 1
         #expect(throws: FormatError.self) { try manifest.encode() }
+        var bytes = try Self.sample().encode()
+        try #require(bytes[8] == 10, "the segment of the place up to which samples are in parts")
+        bytes[8] = 8
+        #expect { try StoreManifest(decoding: bytes[...]) } throws: { error in
+            guard case .damaged? = error as? FormatError else { return false }
+            return true
+        }
     }
 
     @Test func placesInTheLogAreInOrder() {
@@ -64,15 +68,12 @@ struct StoreManifestTests {
     @Test func theBytesOfFormatOneStayAsTheyAre() throws {
         var manifest = Self.sample()
         manifest.parts.removeLast()
-        manifest.marks.removeLast()
-        let golden: [UInt8] =
-            [
-                1, 6, 0xf0, 0xa2, 0x04, 9, 0x80, 0x20,  // version, next file, next group, replay from
-                4, 0xac, 0x02, 5, 80,  // catalogue, decoders
-                1, 3, 0xe8, 0x07, 9, 15, 2,  // one part: number, bytes, from, length, level
-                1, 6,
-            ] + Array("host-a".utf8) + [1, 0, 0, 0, 0, 0, 0, 0] + [UInt8](repeating: 0xff, count: 8)
-            + [3, 7] + [UInt8](repeating: 0xff, count: 9) + [1, 0]
+        let golden: [UInt8] = [
+            1, 6, 0xf0, 0xa2, 0x04,  // version, next file, next group
+            9, 0x80, 0x20, 10, 0x88, 0x27,  // replay from, applied through
+            4, 0xac, 0x02,  // catalogue
+            1, 3, 0xe8, 0x07, 9, 15, 2,  // one part: number, bytes, from, length, level
+        ]
         #expect(try manifest.encode() == golden)
     }
 }

@@ -81,7 +81,7 @@ extension SeriesStore {
     mutating func forgetEverything() {
         var disk = TestDisk()
         for owner in ownerKeys {
-            if let ref = self.owner(key: owner, kind: .relayed) { ownerLost(ref, milliseconds: 1) }
+            if let ref = self.owner(key: owner, kind: .relayed) { ownerLost(ref) }
         }
         disk.seal(&self, part: 1)
         partsDropped([1])

@@ -52,9 +52,9 @@ private struct StoreModel {
         if one.newest != .min { store(labels, time, StaleMarker.bitPattern) }
     }
 
-    mutating func lose(_ time: Int64, where isOwned: (Labels) -> Bool) {
+    mutating func lose(where isOwned: (Labels) -> Bool) {
         for group in Set(series.filter { isOwned($0.key) }.values.map(\.group)) {
-            let at = max(time, (groupNewest[group] ?? .min) &+ 1)
+            let at = (groupNewest[group] ?? .min) &+ 1
             for (labels, one) in series where one.group == group {
                 if !one.hasEnded, one.newest != .min { store(labels, at, StaleMarker.bitPattern) }
                 series[labels]?.hasEnded = true
@@ -252,8 +252,8 @@ private struct StoreRun: ~Copyable {
     private mutating func loseOwner() {
         let key = "owner-\(pick(0..<3))"
         guard let owner = store.owner(key: key, kind: key == "owner-0" ? .agent : .relayed) else { return }
-        store.ownerLost(owner, milliseconds: model.now)
-        model.lose(model.now) { $0["owner"] == key }
+        store.ownerLost(owner)
+        model.lose { $0["owner"] == key }
     }
 
     private mutating func seal() {

@@ -32,11 +32,10 @@ struct PartDirectoryTests {
         #expect(recovery == PartRecovery())
         #expect(again.manifest == store.manifest)
         #expect(again.manifest.replayFrom.segment == 3 && again.manifest.nextGroup == 103)
-        #expect(again.manifest.marks.map(\.sequences) == [[3]])
+        #expect(again.manifest.appliedThrough == StoreManifest.LogPlace(segment: 3, offset: 9))
         #expect(again.replayFloor.segment == 2)
         #expect(try again.samples() == StoreSample.places(rounds: 1...3))
         #expect(try again.catalogueRounds() == [1, 2, 3])
-        #expect(try again.decoderStates() == [Array("a".utf8): [UInt8](repeating: 3, count: 9), Array("b".utf8): []])
         #expect(again.bytesOnDisk == io.usedBytes)
     }
 
@@ -45,10 +44,9 @@ struct PartDirectoryTests {
         for round in 1...6 { try StoreSample.runCheckpoint(store, round: round) }
         let names = try names()
         #expect(names.filter { $0.hasPrefix("MANIFEST") }.count == 2)
-        #expect(names.filter { $0.hasSuffix(".decoders") }.count == 2)
         #expect(names.filter { $0.hasSuffix(".catalogue") }.count == 1)
         #expect(names.filter { $0.hasSuffix(".part") }.count == 6)
-        #expect(names.count == 11)
+        #expect(names.count == 9)
     }
 
     @Test func whatNoCommitTookIsGoneAfterAStart() throws {
@@ -56,24 +54,24 @@ struct PartDirectoryTests {
         try StoreSample.runCheckpoint(store, round: 1)
         _ = try StoreSample.writePart(store, round: 2)
         try store.appendCatalogue(try StoreSample.chunk(round: 2))
-        _ = try store.writeDecoders(StoreSample.states(round: 2))
+        try store.restartCatalogue()
         io.setContent(Self.path("00000099.part.tmp"), [1, 2, 3])
         io.kill()
         let (again, recovery) = try StoreSample.open(io)
-        #expect(recovery.removed == ["00000004.part", "00000005.decoders", "00000099.part.tmp"])
+        #expect(recovery.removed == ["00000003.part", "00000004.catalogue", "00000099.part.tmp"])
         #expect(recovery.cutBytes > 30)
         #expect(try again.samples() == StoreSample.places(round: 1))
         #expect(try again.catalogueRounds() == [1])
         #expect(again.bytesOnDisk == io.usedBytes)
         // Numbers that files had are not given out again.
-        #expect(try StoreSample.writePart(again, round: 2).number == 6)
+        #expect(try StoreSample.writePart(again, round: 2).number == 5)
     }
 
     @Test func aDamagedManifestLeavesTheOneBeforeWithEverythingItNames() throws {
         let store = try StoreSample.open(io).store
         for round in 1...4 { try StoreSample.runCheckpoint(store, round: round) }
         _ = try #require(try StoreSample.merge(store))
-        io.flipBit(Self.manifest(6), offset: 120, bit: 3)
+        io.flipBit(Self.manifest(6), offset: 110, bit: 3)
         let (again, recovery) = try StoreSample.open(io)
         #expect(recovery.fellBack && recovery.setAside.map(\.cause) == [.damaged])
         #expect(again.parts.count == 4)
@@ -147,9 +145,9 @@ struct PartDirectoryTests {
     @Test func aMissingPartIsToldAndTheRestStarts() throws {
         let store = try StoreSample.open(io).store
         for round in 1...3 { try StoreSample.runCheckpoint(store, round: round) }
-        try io.unlink(Self.path("00000004.part"))
+        try io.unlink(Self.path("00000003.part"))
         let (again, recovery) = try StoreSample.open(io)
-        #expect(recovery.missing == [4])
+        #expect(recovery.missing == [3])
         #expect(try again.samples() == StoreSample.places(rounds: [1, 3]))
         try StoreSample.runCheckpoint(again, round: 4)
         #expect(try StoreSample.open(io).recovery.missing.isEmpty)
@@ -191,14 +189,17 @@ struct PartDirectoryTests {
         #expect(try StoreSample.open(io).store.catalogueRounds() == [4])
     }
 
-    @Test func aDamagedStateOfADecoderCostsThatStream() throws {
+    @Test func placesInTheWrongOrderAreRefusedAndTheStoreIsAsItWas() throws {
         let store = try StoreSample.open(io).store
-        try StoreSample.runCheckpoint(store, round: 3)
-        let path = Self.path("00000003.decoders")
-        io.flipBit(path, offset: 80 + 20 + 1 + 4, bit: 5)
-        var streams: [[UInt8]] = []
-        let damage = try StoreSample.open(io).store.readDecoders { stream, _ in streams.append(stream) }
-        #expect(streams == [Array("b".utf8)] && damage.regions == 1)
+        try StoreSample.runCheckpoint(store, round: 1)
+        let manifest = store.manifest
+        var wrong = StoreSample.checkpoint(round: 2)
+        wrong.appliedThrough = StoreManifest.LogPlace(segment: 2, offset: 6)
+        let part = try StoreSample.writePart(store, round: 2)
+        #expect(throws: StoreError.self) { try store.commit(wrong, adding: [part]) }
+        #expect(store.manifest == manifest && store.bytesOnDisk == io.usedBytes)
+        try store.commit(StoreSample.checkpoint(round: 2), adding: [part])
+        #expect(try StoreSample.open(io).store.samples() == StoreSample.places(rounds: 1...2))
     }
 
     @Test func aCatalogueBegunAnewTakesThePlaceOfTheOldOne() throws {
@@ -217,7 +218,9 @@ struct PartDirectoryTests {
 
     @Test func namesOfOthersAreLeftAloneAndCounted() throws {
         try io.makeDirectories(StoreSample.directory)
-        let strange = ["notes", "MANIFEST-12", "0000000g.part", "1.part", "00000001.part.bak", "x.tmp"]
+        let strange = [
+            "notes", "MANIFEST-12", "0000000g.part", "1.part", "00000001.part.bak", "00000001.decoders", "x.tmp",
+        ]
         for name in strange { io.setContent(Self.path(name), [1, 2, 3]) }
         let (store, recovery) = try StoreSample.open(io)
         #expect(recovery.ignored == strange.sorted())
@@ -251,11 +254,6 @@ struct PartDirectoryTests {
         #expect { try store.appendCatalogue([UInt8](repeating: 1, count: 9 << 20)) } throws: {
             ($0 as? StoreError)?.cause == .tooLarge
         }
-        let key = [UInt8](repeating: 1, count: PartDirectory.streamKeyBytes + 1)
-        #expect { try store.writeDecoders([(key, [])]) } throws: { ($0 as? StoreError)?.cause == .tooLarge }
-        #expect {
-            try store.writeDecoders([([1], [UInt8](repeating: 1, count: PartDirectory.decoderStateBytes + 1))])
-        } throws: { ($0 as? StoreError)?.cause == .tooLarge }
         try store.appendCatalogue(try StoreSample.chunk(round: 1))
         #expect(io.fileCount == before + 1 && store.bytesOnDisk == io.usedBytes)
     }

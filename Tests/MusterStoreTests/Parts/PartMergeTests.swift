@@ -32,7 +32,7 @@ struct PartMergeTests {
     private func store(_ parts: [[[Int64]]]) throws -> PartDirectory {
         let store = try StoreSample.open(io).store
         for blocks in parts {
-            try store.commit(StoreSample.checkpoint(round: 1, nil), adding: [try part(store, blocks)])
+            try store.commit(StoreSample.checkpoint(round: 1), adding: [try part(store, blocks)])
         }
         return store
     }
@@ -98,7 +98,7 @@ struct PartMergeTests {
                     if free.count < 200 { free = (0..<900).map { (free.max() ?? 0) + 1 + $0 } }
                 }
                 let part = try #require(try writer.finish())
-                try store.commit(StoreSample.checkpoint(round: 1, nil), adding: [part])
+                try store.commit(StoreSample.checkpoint(round: 1), adding: [part])
             }
             let before = try store.samples()
             let parts = store.manifest.parts

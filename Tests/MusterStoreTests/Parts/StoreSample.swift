@@ -77,23 +77,17 @@ enum StoreSample {
         return try chunk.encode(compressor: zlib)
     }
 
-    static func states(round: Int) -> [(stream: [UInt8], state: [UInt8])] {
-        [(Array("a".utf8), [UInt8](repeating: UInt8(round), count: 9)), (Array("b".utf8), [])]
-    }
-
-    static func checkpoint(round: Int, _ decoders: DecoderFile?) -> Checkpoint {
+    static func checkpoint(round: Int) -> Checkpoint {
         Checkpoint(
             replayFrom: StoreManifest.LogPlace(segment: UInt64(round), offset: 7),
-            marks: [StoreManifest.StreamMark(host: Sample.host, boot: Sample.boot, sequences: [UInt64(round)])],
-            nextGroup: 100 + UInt32(round), decoders: decoders)
+            appliedThrough: StoreManifest.LogPlace(segment: UInt64(round), offset: 9), nextGroup: 100 + UInt32(round))
     }
 
     /// A whole checkpoint, without a second try at anything.
     static func runCheckpoint(_ store: PartDirectory, round: Int, rows: Int = rowsPerRound) throws {
         let part = try writePart(store, round: round, rows: rows)
         try store.appendCatalogue(try chunk(round: round))
-        let decoders = try store.writeDecoders(states(round: round))
-        try store.commit(checkpoint(round: round, decoders), adding: [part])
+        try store.commit(checkpoint(round: round), adding: [part])
     }
 
     static let mergeFour = MergePlan.Limits(retention: 80_000_000, fanIn: 4)
@@ -116,13 +110,6 @@ extension PartDirectory {
         }
         #expect(damage == RecordDamage())
         return rounds
-    }
-
-    func decoderStates() throws -> [[UInt8]: [UInt8]] {
-        var states: [[UInt8]: [UInt8]] = [:]
-        let damage = try readDecoders { stream, state in states[stream] = state }
-        #expect(damage == RecordDamage())
-        return states
     }
 }
 
