@@ -47,7 +47,8 @@ package enum Coordinator {
         let store = try await SQLiteControlStore(path: config.dataDirectory + "/control.sqlite")
         let authority = try await HostAuthority.open(certificates, store: store)
         let ingest = try Ingest.open(
-            Self.ingestSettings(config), io: io, compressor: ZlibCompressor(), now: clock.now, logger: logger)
+            Self.ingestSettings(config), io: io, compressor: ZlibCompressor(), now: MachineClock.wall,
+            logger: logger)
         let group = MultiThreadedEventLoopGroup.singleton
         let older = try OlderSamples(config.metrics.handOff, group: group)
         let queries = QueryDesk(source: StoreAndOlder(store: ingest.metrics, older: older), clock: clock)
@@ -58,7 +59,7 @@ package enum Coordinator {
             config.metrics.handOff, metrics: ingest.metrics, store: store, group: group, clock: clock, logger: logger)
         let alerts = try alertDesk(config, loaded, store, group, clock, logger)
         let rules = RuleRunner(
-            loaded, queries: queries, desk: alerts, recorder: RelayRecorder(ingest: ingest, clock: clock), clock: clock,
+            loaded, queries: queries, desk: alerts, recorder: RelayRecorder(ingest: ingest), clock: clock,
             logger: logger)
         let hub = LinkHub(
             clock: clock, ingest: ingest, fleet: fleet, authority: authority, rollouts: rollouts, logger: logger)
@@ -84,7 +85,7 @@ package enum Coordinator {
                 loops.addTask { await tick(fleet, ingest, rollouts, clock, logger) }
                 loops.addTask { await keep(fleet, tokens, store, clock, logger) }
                 loops.addTask { await removeExpired(ingest, clock, logger) }
-                loops.addTask { await keep(ingest, clock) }
+                loops.addTask { await keep(ingest) }
                 loops.addTask { await identity.renewing(logger) }
                 loops.addTask {
                     try await server.run(
@@ -111,7 +112,7 @@ package enum Coordinator {
         // A task of its own: this one may be cancelled, and neither store does anything for a cancelled task.
         await Task {
             await queries.close()
-            await ingest.close(now: clock.now)
+            await ingest.close(now: MachineClock.wall)
             await storeSnapshots(fleet, store, clock, logger)
             try? await tokens.storeUses(now: clock.now)
             try? store.close()
@@ -186,17 +187,18 @@ package enum Coordinator {
                         "host": "\(change.host)", "to": "\(change.to.rawValue)", "reason": "\(change.reason)",
                     ])
                 guard change.to == .unreachable else { continue }
+                ingest.metrics.hostLost(change.host)
                 rollouts.hostLost(change.host, reason: change.reason)
             }
-            ingest.metrics.endSilent(now: now)
+            ingest.metrics.endSilent(now: MachineClock.wall)
             try? await Task.sleep(for: pulse)
         }
     }
 
     /// Seals, writes and drops what the metric store has; a loop of its own, as the next.
-    private static func keep(_ ingest: Ingest, _ clock: MachineClock) async {
+    private static func keep(_ ingest: Ingest) async {
         while !Task.isCancelled {
-            await ingest.keeper.run(now: clock.now)
+            await ingest.keeper.run(now: MachineClock.wall)
             try? await Task.sleep(for: keeperPulse)
         }
     }

@@ -59,6 +59,13 @@ package struct RefusalTally: Equatable, Sendable {
         if examples.count < InterchangeLimits.refusalExamples { examples.append(refusal) }
     }
 
+    /// Takes in what was refused elsewhere of the same request.
+    package mutating func add(_ other: RefusalTally) {
+        counts.merge(other.counts, uniquingKeysWith: +)
+        total += other.total
+        examples += other.examples.prefix(max(0, InterchangeLimits.refusalExamples - examples.count))
+    }
+
     /// One sentence for the sender, empty when nothing was refused.
     package func text(_ things: String) -> String {
         guard total > 0 else { return "" }

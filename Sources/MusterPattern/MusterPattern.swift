@@ -15,7 +15,7 @@ package struct RE2Compiler: PatternCompiler {
     /// What one compiled expression and its caches may use.
     package static let memoryBytes = 8 << 20
     /// The longest expression, in UTF-8 bytes.
-    package static let expressionBytes = 4_096
+    package static let expressionBytes = 64 << 10
 
     package init() {}
 

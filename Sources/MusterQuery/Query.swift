@@ -3,7 +3,7 @@ import MusterModel
 /// What one query may cost.
 package struct QueryLimits: Sendable {
     /// The text, in UTF-8 bytes.
-    package var expressionBytes = 16 << 10
+    package var expressionBytes = 1 << 20
     package var matchers = 64
     /// Levels of an expression, counted in what was read and on the way there. What walks an expression recurses once
     /// or twice a level, on threads with 512 KiB of stack.
@@ -38,6 +38,8 @@ package enum QueryError: Error, Equatable, CustomStringConvertible {
     case execution(String)
     case timedOut
     case canceled
+    /// Too much else is asked at the moment; the same question may be answered later.
+    case overloaded(String)
 
     package var description: String {
         switch self {
@@ -47,6 +49,7 @@ package enum QueryError: Error, Equatable, CustomStringConvertible {
         case .execution(let reason): reason
         case .timedOut: "the query took too long; add matchers, shorten the range or use a longer step"
         case .canceled: "the query was canceled"
+        case .overloaded(let reason): reason
         }
     }
 }

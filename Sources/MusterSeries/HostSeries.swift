@@ -50,7 +50,7 @@ package struct HostSeries: Sendable {
             _ = store.setMetadata(
                 MetricMetadata(type: family.kind.typeName, unit: family.unit, help: family.help), of: family.name)
         }
-        define(tick.definitions, in: &store)
+        define(tick, in: &store, isKnown: isKnown)
         end(tick.ended)
         var report = Report(
             isKeyframe: tick.isKeyframe, milliseconds: tick.milliseconds,
@@ -60,11 +60,11 @@ package struct HostSeries: Sendable {
         return report
     }
 
-    private mutating func define(_ definitions: [MetricTick.Definition], in store: inout SeriesStore) {
-        guard !definitions.isEmpty else { return }
+    private mutating func define(_ tick: MetricTick, in store: inout SeriesStore, isKnown: Bool) {
+        guard !tick.definitions.isEmpty else { return }
         let owner = store.owner(key: host.text, kind: .agent)
         var labels = LabelBuffer()
-        for definition in definitions {
+        for definition in tick.definitions {
             labels.removeAll()
             labels.append("host", host.text)
             for label in definition.labels.pairs where label.name != "host" { labels.append(label.name, label.value) }
@@ -78,6 +78,9 @@ package struct HostSeries: Sendable {
             leftOver.remove(ref)
             // Ended and defined again within a tick: it goes on.
             ended.remove(ref)
+            if !isKnown, let start = definition.startMilliseconds, start < tick.milliseconds {
+                store.begin(ref, milliseconds: start)
+            }
         }
     }
 

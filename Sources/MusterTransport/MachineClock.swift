@@ -17,6 +17,12 @@ package struct MachineClock: Sendable {
     /// The wall clock as it is now, for certificates and for timestamps of samples and lines; may step.
     package static var wall: Instant { Instant(nanoseconds: read(CLOCK_REALTIME)) }
 
+    /// How far the wall clock was set away from `now` since the start; less than a second counts as nothing.
+    package var wallStep: Duration {
+        let step = Self.wall - now
+        return abs(step.nanoseconds) < 1_000_000_000 ? .zero : step
+    }
+
     /// Milliseconds of the monotonic clock.
     package static var monotonicMilliseconds: UInt64 { UInt64(max(0, read(CLOCK_BOOTTIME)) / 1_000_000) }
 

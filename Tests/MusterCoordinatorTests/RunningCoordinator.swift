@@ -90,9 +90,11 @@ final class RunningCoordinator: Sendable {
 
     /// `token` nil sends none.
     func ask(
-        _ method: String, _ path: String, token: String?, body: [UInt8] = [], timeout: Duration = .seconds(20)
+        _ method: String, _ path: String, token: String?,
+        headers: [HTTPHeader] = [HTTPHeader("content-type", "application/json")], body: [UInt8] = [],
+        timeout: Duration = .seconds(20)
     ) async throws -> HTTPResponse {
-        var headers = [HTTPHeader("content-type", "application/json")]
+        var headers = headers
         if let token { headers.append(HTTPHeader("authorization", "Bearer \(token)")) }
         return try await client.send(
             HTTPRequest(method, path, headers: headers, body: body), to: .tcp(host: "127.0.0.1", port: api),

@@ -120,7 +120,7 @@ import Testing
 
     @Test(arguments: [
         "{", "{a", "{a=b}", #"{a="b""#, #"{a="b"} x"#, #"{a="b" c="d"}"#, "=x", "a", "a!x", "1a=b", #"{a="\q"}"#,
-        #"{a="b}"#, "{a=~\"nope\"}", "{a=`b}", String(repeating: "a=b ", count: 33),
+        #"{a="b}"#, "{a=~\"no(pe\"}", "{a=`b}", String(repeating: "a=b ", count: 33),
         String(repeating: "a", count: 9_000),
     ]) func `others say where and what is allowed`(text: String) {
         let error = #expect(throws: LogSelectorError.self) { try parse(text) }

@@ -116,9 +116,19 @@ package enum APIRoute: CaseIterable, Sendable {
         }
     }
 
+    /// Whether an answer may be computed for so long that its asker goes away meanwhile.
+    package var mayTakeLong: Bool {
+        switch self {
+        case .query, .queryRange, .federate: true
+        default: false
+        }
+    }
+
     /// The largest body that is read.
     package var bodyBytes: Int {
         switch self {
+        // An expression of the longest kind, with every byte escaped.
+        case .query, .queryRange, .formatQuery: 4 << 20
         case .remoteWrite: PushLimits.remoteWriteBytes
         case .otlpMetrics: PushLimits.otlpBytes
         default: APIServer.bodyBytes

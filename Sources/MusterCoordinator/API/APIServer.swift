@@ -10,9 +10,11 @@ import NIOCore
 struct APIContext: RequestContext {
     var coreContext: CoreRequestContextStorage
     let remoteAddress: String
+    let channel: any Channel
 
     init(source: ApplicationRequestContextSource) {
         coreContext = .init(source: source)
+        channel = source.channel
         remoteAddress = source.channel.remoteAddress?.ipAddress ?? "unknown"
     }
 }
@@ -30,7 +32,8 @@ private struct SystemTLSChannel: ServerChildChannel {
         }
         return channel.eventLoop.makeCompletedFuture {
             let handshakes = RefusedHandshakes(logger: logger) { [gate] in gate.established(id) }
-            try channel.pipeline.syncOperations.addHandlers(TLSHandler(context.current), handshakes)
+            try channel.pipeline.syncOperations.addHandlers(
+                TLSHandler(context.current), handshakes, AskerPresence())
         }.flatMap {
             base.setup(channel: channel, logger: logger)
         }
@@ -104,11 +107,11 @@ struct APIServer {
             guard route.access.permits(role) else { throw Self.refusal(route, role) }
             if request.method == .get {
                 return Self.response(
-                    try await handlers.answer(route, Self.call(request, [], context)), route: route, to: request)
+                    try await answer(route, Self.call(request, [], context), context), route: route, to: request)
             }
             let buffer = try await request.body.collect(upTo: route.bodyBytes)
             let call = Self.call(request, Array(buffer.readableBytesView), context)
-            return Self.response(try await handlers.answer(route, call), route: route, to: request)
+            return Self.response(try await answer(route, call, context), route: route, to: request)
         } catch let error as APIError {
             return Self.response(error, route.dialect)
         } catch is NIOTooManyBytesError {
@@ -120,6 +123,20 @@ struct APIServer {
             return Self.response(
                 APIError(500, "internal", "the coordinator could not answer: \(error)", hint: "look at its log"),
                 route.dialect)
+        }
+    }
+
+    /// What may be computed for long is given up when its asker goes away.
+    private func answer(_ route: APIRoute, _ call: APICall, _ context: APIContext) async throws -> APIAnswer {
+        guard route.mayTakeLong else { return try await handlers.answer(route, call) }
+        let presence = try await context.channel.pipeline.handler(type: AskerPresence.self).map(\.presence).get()
+        let computation = Task { try await handlers.answer(route, call) }
+        presence.whenGone { computation.cancel() }
+        defer { presence.whenGone(nil) }
+        return try await withTaskCancellationHandler {
+            try await computation.value
+        } onCancel: {
+            computation.cancel()
         }
     }
 

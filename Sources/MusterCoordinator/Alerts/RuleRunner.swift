@@ -110,14 +110,16 @@ package final class RuleRunner: Sendable {
     private func evaluate(_ index: Int, at: Instant) async {
         let begin = clock.now
         let loaded = loaded[index]
+        // Samples have the times of the wall clock; the schedule and what alerts wait for do not follow its steps.
+        let sampled = at + clock.wallStep
         for (number, rule) in loaded.group.rules.enumerated() where !Task.isCancelled {
             let ruleBegin = clock.now
             var status = RuleStatus(evaluatedAt: at)
             do {
                 let answer = try await queries.evaluate(
-                    loaded.expressions[number], at: (at - loaded.group.queryOffset).milliseconds)
+                    loaded.expressions[number], at: (sampled - loaded.group.queryOffset).milliseconds)
                 status.warnings = answer.annotations.map { $0.text(in: rule.expression.text) }
-                try await took(Self.results(answer.value), of: rule, in: loaded.group, at: at)
+                try await took(Self.results(answer.value), of: rule, in: loaded.group, at: at, sampled)
             } catch {
                 guard !Task.isCancelled else { break }
                 status.problem = "\(error)"
@@ -141,7 +143,9 @@ package final class RuleRunner: Sendable {
         }
     }
 
-    private func took(_ results: Results, of rule: Rule, in group: RuleGroup, at: Instant) async throws {
+    private func took(_ results: Results, of rule: Rule, in group: RuleGroup, at: Instant, _ sampled: Instant)
+        async throws
+    {
         switch rule {
         case .alert(let alert): await desk.evaluated(alert.id, results, at: at)
         case .recording(let recording):
@@ -149,7 +153,8 @@ package final class RuleRunner: Sendable {
             let now = Set(series.map(\.0))
             let ended = state.withLock { $0.recorded[recording.id] ?? [] }.subtracting(now)
             let samples =
-                series.map { Self.sample($0.0, $0.1, at) } + ended.map { Self.sample($0, StaleMarker.value, at) }
+                series.map { Self.sample($0.0, $0.1, sampled) }
+                + ended.map { Self.sample($0, StaleMarker.value, sampled) }
             if !samples.isEmpty { try await recorder.record(samples) }
             state.withLock { $0.recorded[recording.id] = now }
         }

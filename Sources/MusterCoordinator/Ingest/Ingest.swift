@@ -74,9 +74,10 @@ package final class Ingest: Sendable {
     package static func open(
         _ settings: Settings, io: any FileIO, compressor: any Compressor, now: Instant, logger: Logger
     ) throws -> Ingest {
+        let keeping = MetricKeeper.Settings(maxBytes: settings.metricBytes)
         let (metricLog, metricRecovery) = try SegmentLog.open(
             directory: settings.directory + "/metrics/log", io: io,
-            settings: .init(segmentBytes: 16 << 20, maxBytes: settings.metricBytes / 2))
+            settings: .init(segmentBytes: 16 << 20, maxBytes: keeping.logMaxBytes))
         let (logLog, logRecovery) = try SegmentLog.open(
             directory: settings.directory + "/logs", io: io,
             settings: .init(maxBytes: settings.logBytes, maxAge: settings.logRetention))
@@ -97,16 +98,24 @@ package final class Ingest: Sendable {
         )
         let logs = LogStore(log: logLog, compressor: compressor)
         let keeper = MetricKeeper(
-            store: metrics, log: metricLog, directory: directory, settings: .init(maxBytes: settings.metricBytes),
-            now: now, logger: logger)
+            store: metrics, log: metricLog, directory: directory, settings: keeping, now: now, logger: logger)
         let ingest = Ingest(
             metrics: metrics, keeper: keeper, logs: logs, metricLog: metricLog, logLog: logLog,
-            metricCommit: try GroupCommit(log: metricLog),
+            metricCommit: try GroupCommit(
+                log: metricLog,
+                onRemoved: { removed in
+                    logger.error(
+                        "metrics: the log of frames is full and lost its oldest; a crash now would lose samples",
+                        metadata: ["bytes": "\(removed.reduce(0) { $0 + $1.bytes })"])
+                }),
             logCommit: try GroupCommit(
                 log: logLog, onRemoved: { removed in for segment in removed { logs.segmentRemoved(segment.segment) } }))
         try ingest.restore(replay, now: now, logger: logger)
         return ingest
     }
+
+    /// Records of a replay after which memory is looked at.
+    private static let relieveEvery = 64
 
     private func restore(_ replay: MetricRecovery.Replay, now: Instant, logger: Logger) throws {
         var durable: [StreamKey: PerClass<UInt64>] = [:]
@@ -117,7 +126,10 @@ package final class Ingest: Sendable {
             durable[key, default: PerClass(repeating: 0)][id.class] = id.sequence
             return true
         }
+        var records = 0
         let frames = try metricLog.scan(from: replay.from, .records) { record in
+            records += 1
+            if records.isMultiple(of: Self.relieveEvery) { keeper.relieve() }
             // Samples that are there already change nothing, so a pushed request needs no such care.
             if let codec = RelayedBatch.Codec(rawValue: record.codec) {
                 nextRelay.withLock { $0 = max($0, record.id.sequence + 1) }
@@ -175,6 +187,7 @@ package final class Ingest: Sendable {
                 stored(outcome)
             case .failure(let error):
                 counters.withLock { $0.failed += 1 }
+                if error.cause == .diskFull, frame.class != .logs { keeper.diskIsFull() }
                 marks.with(key) { $0.storeFailed(frame.class) }
                 stored(.failed(error))
             }
@@ -224,6 +237,7 @@ package final class Ingest: Sendable {
                         continuation.resume(returning: .success(metrics.relayed(batch, at: position, now: now)))
                     case .failure(let error):
                         counters.withLock { $0.failed += 1 }
+                        if error.cause == .diskFull { keeper.diskIsFull() }
                         continuation.resume(returning: .failure(.failed("\(error)")))
                     }
                 }

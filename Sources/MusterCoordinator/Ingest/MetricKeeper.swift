@@ -13,12 +13,15 @@ package final class MetricKeeper: Sendable {
         package var interval = Duration.minutes(5)
         /// Everything on the disk: parts, catalogue and the log.
         package var maxBytes: Int
+        /// What of it belongs to the log, whether it takes it or not.
+        package var logMaxBytes: Int
         /// A log of this size asks for a checkpoint.
         package var logBytes: Int
 
         package init(maxBytes: Int) {
             self.maxBytes = maxBytes
-            logBytes = max(1 << 20, min(256 << 20, maxBytes / 8))
+            logMaxBytes = min(1 << 30, maxBytes / 4)
+            logBytes = min(256 << 20, logMaxBytes / 2)
         }
     }
 
@@ -42,6 +45,11 @@ package final class MetricKeeper: Sendable {
     private let catalogueIsWhole = Mutex(true)
     /// Series that the catalogue names.
     private let catalogued: Mutex<Int>
+    /// Memory that the last checkpoint left behind.
+    private let leftBytes = Mutex(0)
+    private let isDiskFull = Atomic(false)
+    /// What is dropped at a time on a full disk.
+    private static let fullDiskStep = 16 << 20
 
     init(
         store: MetricStore, log: SegmentLog, directory: PartDirectory, settings: Settings, now: Instant, logger: Logger
@@ -72,15 +80,44 @@ package final class MetricKeeper: Sendable {
     private func runHere(_ now: Instant) {
         sealFull()
         attempt("retention") { try expire(now) }
-        let pressure = store.state.withLock { $0.series.pressure }
-        let isDue = checkpointDue.withLock { now >= $0 } || log.bytesOnDisk >= settings.logBytes || pressure != .none
+        if isDiskFull.exchange(false, ordering: .relaxed) { dropOnFullDisk() }
+        let isDue = checkpointDue.withLock { now >= $0 } || log.bytesOnDisk >= settings.logBytes || isPressed
         if isDue {
             let isDone = attempt("checkpoint") { try checkpointHere() }
             // A failed one is tried again soon, but not ten times a second.
             checkpointDue.withLock { $0 = now + (isDone ? settings.interval : min(settings.interval, .seconds(10))) }
         }
         attempt("merge") { try mergeHere() }
-        store.state.withLock { $0.series.forgetSeries() }
+        store.forget(now: now)
+    }
+
+    /// Memory is short, and a checkpoint would free some of it.
+    private var isPressed: Bool {
+        let (pressure, bytes, maxBytes) = store.state.withLock { state in
+            (state.series.pressure, state.series.memoryBytes, state.series.settings.maxBytes)
+        }
+        return pressure != .none && bytes - leftBytes.withLock { $0 } > maxBytes / 16
+    }
+
+    /// For who applies samples faster than `run` is called, as a start does: a checkpoint when memory is short.
+    func relieve() {
+        guard isPressed else { return }
+        attempt("checkpoint") { try checkpointHere() }
+    }
+
+    /// Somebody could not write for want of space: the next run makes some.
+    func diskIsFull() { isDiskFull.store(true, ordering: .relaxed) }
+
+    /// The newest samples are worth more than the oldest.
+    private func dropOnFullDisk() {
+        attempt("making room on the full disk") {
+            let dropped = try directory.dropOldest(freeing: min(Self.fullDiskStep, settings.maxBytes / 16))
+            guard !dropped.isEmpty else { return }
+            counters.withLock { $0.evictedParts += UInt64(dropped.count) }
+            logger.warning(
+                "metrics: the disk is full; the oldest were dropped", metadata: ["parts": "\(dropped.count)"])
+            forget(dropped)
+        }
     }
 
     @discardableResult
@@ -89,6 +126,7 @@ package final class MetricKeeper: Sendable {
             try body()
             return true
         } catch {
+            if (error as? StoreError)?.cause == .diskFull { diskIsFull() }
             counters.withLock { $0.failures += 1 }
             logger.error(
                 "metric store: work on the disk failed; trying again",
@@ -156,12 +194,14 @@ package final class MetricKeeper: Sendable {
         let isWhole = catalogueIsWhole.withLock { $0 } && !hasMostlyForgotten
         let draft = takeDraft(wholeCatalogue: !isWhole)
         do {
-            let (part, refs, moved) = try write(draft)
+            let catalogue = try draft.catalogue.catalogue().chunks(metadata: draft.metadata).map {
+                try $0.encode(compressor: store.compressor)
+            }
+            let (part, refs, moved) = try write(
+                draft, besides: catalogue.reduce(0) { $0 + $1.count + Self.catalogueOverhead })
             do {
                 if !isWhole { try directory.restartCatalogue() }
-                for chunk in draft.catalogue.catalogue().chunks(metadata: draft.metadata) {
-                    try directory.appendCatalogue(try chunk.encode(compressor: store.compressor))
-                }
+                for chunk in catalogue { try directory.appendCatalogue(chunk) }
                 try directory.commit(
                     Checkpoint(
                         replayFrom: StoreManifest.LogPlace(draft.replayFrom),
@@ -187,6 +227,8 @@ package final class MetricKeeper: Sendable {
             throw error
         }
         catalogueIsWhole.withLock { $0 = true }
+        let left = store.memoryBytes
+        leftBytes.withLock { $0 = left }
         catalogued.withLock { $0 = isWhole ? $0 + draft.catalogue.count : draft.catalogue.count }
         counters.withLock { $0.checkpoints += 1 }
         let floor = directory.replayFloor
@@ -206,7 +248,8 @@ package final class MetricKeeper: Sendable {
                 return (number, blocks)
             }
             // A stream is read again from its newest keyframe; one that is not heard of any more sends it again itself.
-            let oldest = state.keyframes.values.filter { $0.segment + Self.segmentsBack > state.applied.segment }.min()
+            let oldest = state.streams.values.compactMap(\.keyframe)
+                .filter { $0.segment + self.segmentsBack > state.applied.segment }.min()
             return Draft(
                 heads: state.series.takeSealable(.all),
                 catalogue: wholeCatalogue ? state.series.takeWholeCatalogue() : state.series.takeCatalogue(),
@@ -215,12 +258,16 @@ package final class MetricKeeper: Sendable {
         }
     }
 
-    /// Segments of the log that a keyframe may lie behind.
-    private static let segmentsBack: UInt64 = 8
+    /// At most: of a piece of the catalogue besides its content, of a manifest with one more, of each part in it.
+    private static let catalogueOverhead = 256
+    private static let manifestBytes = 4_096
+    private static let manifestBytesPerPart = 40
+    /// Segments of the log that a keyframe may lie behind: half of what asks for a checkpoint.
+    private var segmentsBack: UInt64 { UInt64(max(1, settings.logBytes / 2 / log.settings.segmentBytes)) }
 
     /// Blocks in order of group and time into a part. Nil when there is nothing to write.
     private func write(
-        _ draft: Draft
+        _ draft: Draft, besides others: Int
     ) throws -> (part: Part?, heads: [GroupID: [BlockRef]], memory: [(GroupID, BlockRef)]) {
         struct Piece {
             var head: BlockHead
@@ -239,10 +286,13 @@ package final class MetricKeeper: Sendable {
                 pieces.append(Piece(head: try BlockCodec.head(bytes[...]), bytes: bytes, isFromHead: true))
             }
         }
-        guard !pieces.isEmpty else { return (nil, [:], []) }
+        guard !pieces.isEmpty else {
+            try makeRoom(for: others)
+            return (nil, [:], [])
+        }
         pieces.sort { ($0.head.group, $0.head.from, $0.head.to) < ($1.head.group, $1.head.from, $1.head.to) }
         let bytes = pieces.reduce(0) { $0 + $1.bytes.count + 64 }
-        try makeRoom(for: bytes)
+        try makeRoom(for: bytes + others)
         let writer = try directory.beginPart(expectedBytes: bytes)
         for piece in pieces { try writer.append(piece.bytes) }
         guard let part = try writer.finish() else { return (nil, [:], []) }
@@ -265,11 +315,13 @@ package final class MetricKeeper: Sendable {
 
     // MARK: Retention
 
-    /// The log counts too, so the parts have what it leaves.
+    /// For `bytes` and the manifest that names them. The log has its share, and files that readers hold are on the disk
+    /// although they have no name any more; parts and catalogue have the rest.
     private func makeRoom(for bytes: Int) throws {
-        directory.maxBytes = max(0, settings.maxBytes - log.bytesOnDisk)
-        guard directory.wouldExceed(bytes) else { return }
-        let dropped = try directory.dropOldest(toFit: bytes)
+        directory.maxBytes = max(0, settings.maxBytes - settings.logMaxBytes - directory.bytesHeldByReaders)
+        let needed = bytes + Self.manifestBytes + Self.manifestBytesPerPart * directory.parts.count
+        guard directory.wouldExceed(needed) else { return }
+        let dropped = try directory.dropOldest(toFit: needed)
         guard !dropped.isEmpty else { return }
         counters.withLock { $0.evictedParts += UInt64(dropped.count) }
         logger.warning(

@@ -16,12 +16,12 @@ package final class MetricStore: Sendable {
     static let seriesPerHold = 2_000
     /// More than the seconds of a day: enough for everything that an outage may bring at once.
     static let lateSecondsMax = 100_000
+    /// A stream that was not heard of for so long is forgotten; should it go on, it is asked for a keyframe.
+    static let streamIdle = Duration.hours(1)
 
     struct State: ~Copyable {
         var series: SeriesStore
-        var streams: [StreamKey: HostSeries] = [:]
-        /// Where the newest keyframe of each stream stands in the log.
-        var keyframes: [StreamKey: SegmentPosition] = [:]
+        var streams: [StreamKey: Stream] = [:]
         /// Whose ticks have ceased to come.
         var silence = HostSilence()
         /// Behind the last record that was applied as a whole.
@@ -32,6 +32,14 @@ package final class MetricStore: Sendable {
         var damagedBlocks: UInt64 = 0
         /// Seconds of which samples came in late: what was handed off of them is not complete. Kept for hand-off only.
         var lateSeconds: Set<Int64> = []
+    }
+
+    /// One boot of a host.
+    struct Stream {
+        var series: HostSeries
+        /// Where its newest keyframe stands in the log.
+        var keyframe: SegmentPosition?
+        var heardAt: Instant
     }
 
     let state: Mutex<State>
@@ -59,7 +67,7 @@ package final class MetricStore: Sendable {
     }
 
     /// Whether the frames of a stream cannot be read before its next keyframe.
-    func isUnreadable(_ key: StreamKey) -> Bool { state.withLock { $0.keyframes[key] == nil } }
+    func isUnreadable(_ key: StreamKey) -> Bool { state.withLock { $0.streams[key]?.keyframe == nil } }
 
     // MARK: Samples
 
@@ -70,13 +78,15 @@ package final class MetricStore: Sendable {
     ) -> Applied {
         let (applied, undecided) = state.withLock { state in
             var stream =
-                state.streams.removeValue(forKey: key) ?? HostSeries(host: key.host, compressor: compressor)
+                state.streams.removeValue(forKey: key)
+                ?? Stream(series: HostSeries(host: key.host, compressor: compressor), heardAt: now)
+            stream.heardAt = now
             defer { state.streams[key] = stream }
             state.series.timeAdvanced(to: now)
             var applied = Applied.done
             do throws(MetricFrameError) {
-                let frame = try stream.frameReceived(payload, into: &state.series, isKnown: isKnown)
-                if frame.isKeyframe { state.keyframes[key] = position }
+                let frame = try stream.series.frameReceived(payload, into: &state.series, isKnown: isKnown)
+                if frame.isKeyframe { stream.keyframe = position }
                 state.silence.heard(key.host, interval: frame.intervalMilliseconds, now: now)
                 noteTime(frame.milliseconds, now, &state)
             } catch {
@@ -99,20 +109,26 @@ package final class MetricStore: Sendable {
     package func relayed(_ batch: RelayedBatch, at position: SegmentPosition?, now: Instant) -> RelayedOutcome {
         var outcome = RelayedOutcome()
         let prints = batch.entries.map { SeriesStore.fingerprint(batch.bytes.span.extracting($0.labels), seed: seed) }
+        // Entries by series, for the names of samples that are decided later.
+        var waiting: [SeriesRef: Int] = [:]
         var next = 0
         while next < batch.entries.count {
             let end = min(next + Self.seriesPerHold, batch.entries.count)
             let undecided = state.withLock { state in
                 state.series.timeAdvanced(to: now)
                 for index in next..<end {
-                    Self.apply(batch, index, prints[index], &state, &outcome)
+                    Self.apply(batch, index, prints[index], &state, &outcome, &waiting)
                     for number in batch.entries[index].samples {
                         noteTime(batch.samples[number].milliseconds, now, &state)
                     }
                 }
                 return state.series.takeUndecided()
             }
-            settle(undecided) { result, sample in outcome.add(result, sample) { "a series" } }
+            settle(undecided) { result, undecided in
+                outcome.add(result, undecided.asSample) {
+                    waiting[undecided.series].map { batch.name(of: batch.entries[$0]) } ?? "a series"
+                }
+            }
             next = end
         }
         state.withLock { state in
@@ -127,7 +143,7 @@ package final class MetricStore: Sendable {
 
     private static func apply(
         _ batch: RelayedBatch, _ index: Int, _ print: Fingerprint, _ state: inout State,
-        _ outcome: inout RelayedOutcome
+        _ outcome: inout RelayedOutcome, _ waiting: inout [SeriesRef: Int]
     ) {
         let entry = batch.entries[index]
         let ref: SeriesRef
@@ -141,7 +157,10 @@ package final class MetricStore: Sendable {
             let sample = batch.samples[number]
             let result = state.series.append(
                 ref, milliseconds: sample.milliseconds, bits: sample.value.bitPattern)
-            if result == .undecided { continue }
+            guard result != .undecided else {
+                waiting[ref] = index
+                continue
+            }
             outcome.add(result, sample) { batch.name(of: entry) }
         }
     }
@@ -178,19 +197,19 @@ package final class MetricStore: Sendable {
 
     /// Samples so late that a sealed block may have them: looked up outside of the lock. The blocks may change
     /// meanwhile; then it is done once more, a few times at most. `told` hears what became of each.
-    private func settle(_ undecided: [UndecidedSample], told: (SampleOutcome, Sample) -> Void) {
+    private func settle(_ undecided: [UndecidedSample], told: (SampleOutcome, UndecidedSample) -> Void) {
         var left = undecided
         for _ in 0..<4 where !left.isEmpty {
             let known = knownValues(left)
             left = state.withLock { state in
                 for (sample, value) in zip(left, known) {
                     let result = state.series.settle(sample, known: value)
-                    if result != .undecided { told(result, sample.asSample) }
+                    if result != .undecided { told(result, sample) }
                 }
                 return state.series.takeUndecided()
             }
         }
-        for sample in left { told(.undecided, sample.asSample) }
+        for sample in left { told(.undecided, sample) }
     }
 
     /// What sealed blocks have at the times of these samples. Those of a group stand together, so its blocks are
@@ -227,6 +246,17 @@ package final class MetricStore: Sendable {
     func restored(now: Instant) {
         state.withLock { state in
             state.silence.started(with: state.series.ownerKeys(.agent).compactMap { HostID($0) }, now: now)
+            for key in state.streams.keys { state.streams[key]?.heardAt = now }
+            state.series.timeAdvanced(to: now)
+            state.series.forgetSeries()
+        }
+    }
+
+    /// Forgets series of which nothing is left, and streams that nobody sends any more.
+    func forget(now: Instant) {
+        state.withLock { state in
+            state.series.forgetSeries()
+            state.streams = state.streams.filter { $0.value.heardAt > now - Self.streamIdle }
         }
     }
 

@@ -151,7 +151,9 @@ final class AgentLink: Sendable {
                 try state.session.received(frame, marks: &marks, now: now)
             }
             guard let data = effect.store, data.class == .metrics || data.class == .logs else { return (effect, true) }
-            let admission = hub.ingest.frameReceived(data, of: key, now: now) { [weak self] in self?.stored(data, $0) }
+            let admission = hub.ingest.frameReceived(data, of: key, now: MachineClock.wall) { [weak self] in
+                self?.stored(data, $0)
+            }
             if admission == .refused { marks.storeFailed(data.class) }
             return (effect, admission != .refused)
         }

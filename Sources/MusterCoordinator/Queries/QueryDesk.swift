@@ -13,11 +13,11 @@ package protocol SampleSource: Sendable {
 /// Where queries are evaluated: on threads of their own, a bounded number at a time, each with a deadline. A question
 /// that is being answered already is not computed again; whoever asks it meanwhile gets the same answer.
 package final class QueryDesk: Sendable {
-    /// Evaluations at a time. The others wait for their turn; Prometheus allows 20 as well.
-    package static let concurrent = 20
-    /// Threads that evaluate: more would only take turns.
+    /// Questions that are evaluated at a time: more would only take turns.
     package static let threads = 4
-    /// Questions that wait; one more is refused.
+    /// Evaluations of rules at a time, on threads of their own: no question of people holds up an alert.
+    package static let ruleThreads = 2
+    /// Questions that wait for their turn; one more is refused.
     package static let waiting = 1_000
     /// What a question may take from its arrival on, as in Prometheus.
     package static let timeout = Duration.minutes(2)
@@ -70,6 +70,7 @@ package final class QueryDesk: Sendable {
     private let source: any SampleSource
     private let clock: MachineClock
     private let pool: NIOThreadPool
+    private let rulePool: NIOThreadPool
     private let state = Mutex(State())
     private let limits: QueryLimits
 
@@ -78,7 +79,9 @@ package final class QueryDesk: Sendable {
         self.clock = clock
         self.limits = limits
         pool = NIOThreadPool(numberOfThreads: Self.threads)
+        rulePool = NIOThreadPool(numberOfThreads: Self.ruleThreads)
         pool.start()
+        rulePool.start()
     }
 
     /// One coordinator may hold a million series, and a dashboard may count them.
@@ -90,7 +93,10 @@ package final class QueryDesk: Sendable {
 
     package var counters: Counters { state.withLock { $0.counters } }
 
-    package func close() async { try? await pool.shutdownGracefully() }
+    package func close() async {
+        try? await pool.shutdownGracefully()
+        try? await rulePool.shutdownGracefully()
+    }
 
     /// Throws `canceled` when the task of the asker is cancelled; the computation ends when nobody waits for it.
     package func answer(_ question: Question) async throws(QueryError) -> QueryAnswer {
@@ -113,12 +119,12 @@ package final class QueryDesk: Sendable {
         return try outcome.get()
     }
 
-    /// For rules: on the same threads, without sharing.
+    /// For rules: on their threads, without sharing.
     package func evaluate(_ expression: Expression, at milliseconds: Int64) async throws(QueryError) -> QueryAnswer {
         let deadline = clock.now + Self.timeout
         let outcome: Outcome
         do {
-            outcome = try await pool.runIfActive {
+            outcome = try await rulePool.runIfActive {
                 self.computed(expression, .instant(milliseconds), self.limits) {
                     self.clock.now >= deadline ? .timedOut : nil
                 }
@@ -143,7 +149,7 @@ package final class QueryDesk: Sendable {
                 state.counters.shared += 1
                 return (known, false)
             }
-            guard state.flights.count < Self.concurrent + Self.waiting else {
+            guard state.flights.count < Self.threads + Self.waiting else {
                 state.counters.overloaded += 1
                 return (nil, false)
             }
@@ -154,8 +160,7 @@ package final class QueryDesk: Sendable {
         }
         guard let flight else {
             return continuation.resume(
-                returning: .failure(.refused("\(Self.concurrent + Self.waiting) queries wait already; ask again later"))
-            )
+                returning: .failure(.overloaded("\(Self.waiting) queries wait already; ask again later")))
         }
         guard isNew else { return }
         pool.submit { [self] status in

@@ -176,6 +176,15 @@ extension SeriesStore {
             sample.series, record, milliseconds: sample.milliseconds, bits: sample.bits, asked: sample.blocks)
     }
 
+    /// The counter of a series began to count then: a zero stands there, so that what it counted before its first
+    /// sample is an increase. Nothing happens when the series has a sample then or later, or the time is not kept.
+    package mutating func begin(_ ref: SeriesRef, milliseconds: Int64) {
+        guard let record = table.record(of: ref), milliseconds >= earliest, milliseconds <= latest,
+            milliseconds > groups.heads[Int(record.group)].newest(of: Int(record.slot))
+        else { return }
+        _ = place(ref, record, milliseconds: milliseconds, bits: 0, asked: [])
+    }
+
     /// Marks the series as ended at a time. Nothing happens when it has ended, has no sample, or one then or later.
     package mutating func end(_ ref: SeriesRef, milliseconds: Int64) {
         guard let record = table.record(of: ref), milliseconds <= latest else { return }

@@ -7,19 +7,34 @@ import MusterTransport
 extension APIHandlers {
     func remoteWrite(_ call: APICall) async throws -> APIAnswer {
         let version: RemoteWriteVersion
-        let batch: RelayedBatch
-        let codec: RelayedBatch.Codec
         do throws(RemoteWriteRefusal) {
             version = try RemoteWriteVersion.of(
                 contentType: call.contentType, contentEncoding: call.contentEncoding, versionHeader: call.versionHeader)
-            codec = RelayedBatch.Codec(version)
+        } catch {
+            throw APIError(error.status, "refused", error.text)
+        }
+        do throws(APIError) {
+            return try await remoteWrite(call, version)
+        } catch {
+            // Also who is told to come again is told that nothing was written.
+            guard version == .v2 else { throw error }
+            let again = error.retryAfterSeconds.map { [HTTPHeader("Retry-After", "\($0)")] } ?? []
+            return .refused(
+                error.status, text: error.message + "\n", headers: RemoteWriteAnswer.written(samples: 0) + again)
+        }
+    }
+
+    private func remoteWrite(_ call: APICall, _ version: RemoteWriteVersion) async throws(APIError) -> APIAnswer {
+        let codec = RelayedBatch.Codec(version)
+        let batch: RelayedBatch
+        do throws(RemoteWriteRefusal) {
             batch = try RelayedBatch(call.body, codec)
         } catch {
             throw APIError(error.status, "refused", error.text)
         }
         let outcome = try await relay(batch, call.body, codec)
         var tally = batch.tally
-        for refusal in outcome.refusals.examples { tally.refusals.add(refusal) }
+        tally.refusals.add(outcome.refusals)
         let answer = RemoteWriteAnswer(
             to: version, tally, samplesWritten: outcome.written, storeRefusals: outcome.storeRefusals)
         guard answer.status == 204 else {
@@ -39,7 +54,7 @@ extension APIHandlers {
         _ batch: RelayedBatch, _ body: [UInt8], _ codec: RelayedBatch.Codec
     ) async throws(APIError) -> RelayedOutcome {
         do throws(RelayError) {
-            return try await ingest.relay(batch, body, codec, now: clock.now)
+            return try await ingest.relay(batch, body, codec, now: MachineClock.wall)
         } catch {
             throw error.apiError
         }

@@ -30,8 +30,7 @@ final class OTLPDesk: Sendable {
         do {
             export = try Self.decoded(call, encoding)
         } catch {
-            let status = error.isTooLarge ? 413 : 400
-            return .content(status, OTLPStatus.invalid(error.text).encoded(encoding), type: encoding.contentType)
+            return .content(error.status, OTLPStatus.invalid(error.text).encoded(encoding), type: encoding.contentType)
         }
         let now = MachineClock.wall
         let translated = translator.withLock { $0.translate(export, now: now) }
@@ -44,9 +43,14 @@ final class OTLPDesk: Sendable {
                     translated, storeRejected: max(0, samples - outcome.written),
                     storeMessage: outcome.storeRefusals ?? "")
             } catch {
-                let status = OTLPStatus.unavailable(error.message).encoded(encoding)
+                let status: OTLPStatus =
+                    switch error.status {
+                    case 413: .invalid(error.message)
+                    case 429: .exhausted(error.message)
+                    default: .unavailable(error.message)
+                    }
                 return .content(
-                    error.status, status, type: encoding.contentType, retryAfterSeconds: error.retryAfterSeconds)
+                    error.status, status.encoded(encoding), type: encoding.contentType, retryAfterSeconds: error.retryAfterSeconds)
             }
         }
         return .content(200, response.encoded(encoding), type: encoding.contentType)
@@ -54,7 +58,7 @@ final class OTLPDesk: Sendable {
 
     private struct Fault: Error {
         var text: String
-        var isTooLarge = false
+        var status = 400
     }
 
     private static func decoded(_ call: APICall, _ encoding: OTLPEncoding) throws(Fault) -> OTLPMetrics {
@@ -66,12 +70,14 @@ final class OTLPDesk: Sendable {
                 bytes = try gzip.inflate(bytes[...], maxBytes: PushLimits.otlpBytes)
             } catch {
                 switch error {
-                case .tooLarge, .suspiciousRatio: throw Fault(text: "\(error)", isTooLarge: true)
+                case .tooLarge, .suspiciousRatio: throw Fault(text: "\(error)", status: 413)
                 case .damaged, .trailingBytes: throw Fault(text: "\(error)")
                 }
             }
         default:
-            throw Fault(text: "the content encoding \"\(call.contentEncoding.prefix(50))\" is not known; send gzip")
+            throw Fault(
+                text: "the content encoding \"\(call.contentEncoding.prefix(50))\" is not known; send gzip",
+                status: 415)
         }
         switch encoding {
         case .protobuf:

@@ -2,7 +2,8 @@ package import MusterModel
 package import MusterQuery
 
 /// Answers in Prometheus's envelope, byte for byte as Prometheus writes them: values are strings with Go's formatting,
-/// times are seconds with up to three digits, which no encoder does.
+/// times are seconds, which no encoder does. Those of points have no digits behind the point or three, those of scalars
+/// and strings as many as it takes; scalars have no exponent.
 package struct PrometheusJSON {
     package private(set) var bytes: [UInt8] = []
 
@@ -70,8 +71,12 @@ package struct PrometheusJSON {
     /// As Go's encoder does: also `<`, `>`, `&` and the line separators are escaped.
     package mutating func string(_ text: String) {
         bytes.append(UInt8(ascii: "\""))
-        for byte in text.utf8 {
+        var rest = text.utf8[...]
+        while let byte = rest.popFirst() {
             switch byte {
+            case 0xE2 where rest.starts(with: [0x80, 0xA8]) || rest.starts(with: [0x80, 0xA9]):
+                raw(rest.starts(with: [0x80, 0xA8]) ? "\\u2028" : "\\u2029")
+                rest = rest.dropFirst(2)
             case UInt8(ascii: "\""): raw("\\\"")
             case UInt8(ascii: "\\"): raw("\\\\")
             case UInt8(ascii: "\n"): raw("\\n")
@@ -87,20 +92,24 @@ package struct PrometheusJSON {
         bytes.append(UInt8(ascii: "\""))
     }
 
-    package mutating func seconds(milliseconds: Int64) {
+    /// `isShort`: without zeros at the end.
+    package mutating func seconds(milliseconds: Int64, isShort: Bool = true) {
         let (whole, rest) = milliseconds.magnitude.quotientAndRemainder(dividingBy: 1_000)
         if milliseconds < 0 { raw("-") }
         raw("\(whole)")
         guard rest > 0 else { return }
         var digits = "\(rest)"
         digits = String(repeating: "0", count: 3 - digits.count) + digits
-        while digits.hasSuffix("0") { digits.removeLast() }
+        while isShort, digits.hasSuffix("0") { digits.removeLast() }
         raw("." + digits)
     }
 
     private mutating func value(_ value: QueryAnswer.Value) {
         switch value {
-        case .scalar(let sample): point(sample)
+        case .scalar(let sample):
+            raw("[")
+            seconds(milliseconds: sample.milliseconds)
+            raw(",\"\(GoFloat.fixed(sample.value))\"]")
         case .string(let text, let milliseconds):
             raw("[")
             seconds(milliseconds: milliseconds)
@@ -128,7 +137,7 @@ package struct PrometheusJSON {
 
     private mutating func point(_ sample: Sample) {
         raw("[")
-        seconds(milliseconds: sample.milliseconds)
+        seconds(milliseconds: sample.milliseconds, isShort: false)
         raw(",\"")
         raw(GoFloat.json(sample.value))
         raw("\"]")
@@ -163,6 +172,7 @@ extension APIError {
         switch error {
         case .canceled: APIError(499, "canceled", "\(error)")
         case .timedOut: APIError(503, "timeout", "\(error)")
+        case .overloaded: APIError(503, "overloaded", "\(error)", retryAfterSeconds: 1)
         case .syntax, .unsupported: APIError(400, "bad_request", "\(error)")
         default: APIError(422, "execution", "\(error)")
         }
