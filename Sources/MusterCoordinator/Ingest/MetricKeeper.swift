@@ -48,8 +48,15 @@ package final class MetricKeeper: Sendable {
     /// Memory that the last checkpoint left behind.
     private let leftBytes = Mutex(0)
     private let isDiskFull = Atomic(false)
-    /// What is dropped at a time on a full disk.
+    /// Parts whose directory could not be read again. Readers have no need of it; merges pass over such parts until the
+    /// next start sets them aside.
+    private let unmergeable = Mutex<Set<UInt32>>([])
+    /// What is dropped at a time on a full disk: this share of the parts, and not more than these bytes.
+    private static let fullDiskShare = 8
     private static let fullDiskStep = 16 << 20
+    /// A merge makes a part of at most this share of the budget: it stands beside its sources for a moment, and where
+    /// there is no room for that the oldest go first.
+    private static let mergeShare = 16
 
     init(
         store: MetricStore, log: SegmentLog, directory: PartDirectory, settings: Settings, now: Instant, logger: Logger
@@ -111,7 +118,8 @@ package final class MetricKeeper: Sendable {
     /// The newest samples are worth more than the oldest.
     private func dropOnFullDisk() {
         attempt("making room on the full disk") {
-            let dropped = try directory.dropOldest(freeing: min(Self.fullDiskStep, settings.maxBytes / 16))
+            let dropped = try directory.dropOldest(
+                freeing: max(1, min(Self.fullDiskStep, partBytes / Self.fullDiskShare)))
             guard !dropped.isEmpty else { return }
             counters.withLock { $0.evictedParts += UInt64(dropped.count) }
             logger.warning(
@@ -247,13 +255,14 @@ package final class MetricKeeper: Sendable {
                 guard case .memory(let blocks) = source else { return nil }
                 return (number, blocks)
             }
+            let new = state.series.takeMetadata()
             // A stream is read again from its newest keyframe; one that is not heard of any more sends it again itself.
             let oldest = state.streams.values.compactMap(\.keyframe)
                 .filter { $0.segment + self.segmentsBack > state.applied.segment }.min()
             return Draft(
                 heads: state.series.takeSealable(.all),
                 catalogue: wholeCatalogue ? state.series.takeWholeCatalogue() : state.series.takeCatalogue(),
-                metadata: state.series.allMetadata(), memory: memory, applied: state.applied,
+                metadata: wholeCatalogue ? state.series.allMetadata() : new, memory: memory, applied: state.applied,
                 replayFrom: min(oldest ?? state.applied, state.applied), nextGroup: state.series.groupsBelow)
         }
     }
@@ -351,13 +360,18 @@ package final class MetricKeeper: Sendable {
     // MARK: Merging
 
     private func mergeHere() throws {
-        let limits = MergePlan.Limits(retention: store.retention.nanoseconds / 1_000_000)
-        while let plan = MergePlan.next(directory.manifest.parts, limits: limits) {
+        while let plan = nextMerge() {
             try makeRoom(for: Int(clamping: plan.bytes))
             // Making room may have dropped what was to be merged.
             guard Set(plan.parts).isSubset(of: Set(directory.parts.map(\.number))) else { continue }
-            let outcome = try PartMerge.run(plan, in: directory, compressor: store.compressor) { group in
-                store.state.withLock { $0.series.hasGroup(group) }
+            let outcome: PartMerge.Outcome
+            do {
+                outcome = try PartMerge.run(plan, in: directory, compressor: store.compressor) { group in
+                    store.state.withLock { $0.series.hasGroup(group) }
+                }
+            } catch {
+                guard setUnreadableAside(plan.parts) else { throw error }
+                continue
             }
             let moved = try outcome.part?.index().map { ($0.group, $0.block) } ?? []
             store.state.withLock { state in
@@ -371,6 +385,35 @@ package final class MetricKeeper: Sendable {
                 logger.error("metric store: a damaged block is lost", metadata: ["reason": "\(error)"])
             }
         }
+    }
+
+    private func nextMerge() -> MergePlan? {
+        let limits = MergePlan.Limits(
+            retention: store.retention.nanoseconds / 1_000_000,
+            maxBytes: UInt64(clamping: min(256 << 20, (settings.maxBytes - settings.logMaxBytes) / Self.mergeShare)))
+        let unmergeable = unmergeable.withLock { $0 }
+        // Only neighbours are merged.
+        for parts in directory.manifest.parts.split(whereSeparator: { unmergeable.contains($0.number) }) {
+            if let plan = MergePlan.next(Array(parts), limits: limits) { return plan }
+        }
+        return nil
+    }
+
+    /// False when the directories of all these parts can be read.
+    private func setUnreadableAside(_ numbers: [UInt32]) -> Bool {
+        var isAny = false
+        for part in directory.parts where numbers.contains(part.number) {
+            do throws(StoreError) {
+                _ = try part.index()
+            } catch {
+                isAny = true
+                unmergeable.withLock { _ = $0.insert(part.number) }
+                logger.error(
+                    "metric store: a part is damaged; what can be read of it is there until the next start",
+                    metadata: ["reason": "\(error)"])
+            }
+        }
+        return isAny
     }
 }
 

@@ -29,6 +29,7 @@ enum MetricRecovery {
                 }
             }
         }
+        if damage == RecordDamage() { store.state.withLock { _ = $0.series.takeMetadata() } }
         if damage.regions > 0 || refused > 0 {
             logger.error(
                 "metric store: pieces of the catalogue are damaged; the samples of their series are lost",

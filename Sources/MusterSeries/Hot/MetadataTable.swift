@@ -20,6 +20,8 @@ package struct MetadataTable: Sendable {
     }
 
     private var entries: [UInt32: Entry] = [:]
+    /// Metrics of which something was set since `takeChanged`.
+    private var changed: Set<UInt32> = []
 
     package init() {}
 
@@ -49,6 +51,7 @@ package struct MetadataTable: Sendable {
         let old = entries.updateValue(
             Entry(type: retained[1], unit: retained[2], help: retained[3]), forKey: retained[0])
         if let old { symbols.release([retained[0], old.type, old.unit, old.help]) }
+        changed.insert(retained[0])
         return true
     }
 
@@ -68,14 +71,21 @@ package struct MetadataTable: Sendable {
 
     package var metrics: [UInt32] { Array(entries.keys) }
 
+    /// Metrics of which something was set since the last call.
+    mutating func takeChanged() -> [UInt32] {
+        defer { changed.removeAll() }
+        return Array(changed)
+    }
+
     /// Forgets metrics of which there is no series. `metricName` is the symbol of `__name__`.
     mutating func forget(symbols: inout SymbolTable, keeping pairs: PairTable, metricName: UInt32?) {
         for (metric, entry) in entries {
             if let metricName, pairs.number(of: SymbolPair(name: metricName, value: metric)) != nil { continue }
             entries[metric] = nil
+            changed.remove(metric)
             symbols.release([metric, entry.type, entry.unit, entry.help])
         }
     }
 
-    package var bytes: Int { entries.capacity * 24 }
+    package var bytes: Int { entries.capacity * 24 + changed.capacity * 8 }
 }

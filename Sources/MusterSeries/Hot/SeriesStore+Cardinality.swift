@@ -97,7 +97,16 @@ extension SeriesStore {
 
     /// By metric, in order of names, at most `limit`.
     package func allMetadata(limit: Int = .max) -> [(metric: String, metadata: MetricMetadata)] {
-        let names = metadata.metrics.map { ($0, symbols.texts.text(of: $0)) }.sorted { $0.1 < $1.1 }.prefix(limit)
+        metadata(of: metadata.metrics, limit: limit)
+    }
+
+    /// What was said of metrics since the last call, by metric. When it could not be written, take `allMetadata`.
+    package mutating func takeMetadata() -> [(metric: String, metadata: MetricMetadata)] {
+        metadata(of: metadata.takeChanged(), limit: .max)
+    }
+
+    private func metadata(of metrics: [UInt32], limit: Int) -> [(metric: String, metadata: MetricMetadata)] {
+        let names = metrics.map { ($0, symbols.texts.text(of: $0)) }.sorted { $0.1 < $1.1 }.prefix(limit)
         return names.compactMap { symbol, name in
             metadata.metadata(of: symbol, texts: symbols.texts).map { (name, $0) }
         }

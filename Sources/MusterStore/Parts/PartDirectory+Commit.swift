@@ -70,8 +70,8 @@ extension PartDirectory {
     }
 
     /// Makes the directory at least that much smaller: files set aside go first, then what only the older manifest
-    /// names, then the oldest parts, whose numbers are returned. Throws `.budget` when all that is not enough. Works on
-    /// a full disk.
+    /// names, then the oldest parts. Returns the numbers of those, which may be too few: where the disk fails on the
+    /// way, or no part is left. Throws when none could be dropped, `.budget` when there is none. Works on a full disk.
     package func dropOldest(freeing bytes: Int) throws(StoreError) -> [UInt32] {
         try writer.withLock { writer throws(StoreError) in
             let goal = files.bytes - bytes
@@ -81,8 +81,10 @@ extension PartDirectory {
             // Where there is no room for another manifest, dropping makes some.
             if files.bytes > goal { try? commit(&writer, adding: []) { _ in } }
             var dropped: [UInt32] = []
-            while files.bytes > goal {
-                dropped += try dropOldest(freeing: files.bytes - goal, &writer)
+            do throws(StoreError) {
+                while files.bytes > goal { try dropOldest(freeing: files.bytes - goal, &writer, &dropped) }
+            } catch {
+                guard !dropped.isEmpty else { throw error }
             }
             return dropped
         }
@@ -90,7 +92,9 @@ extension PartDirectory {
 
     /// Here the files do not wait until no manifest names them: going back to one that does finds parts missing, which
     /// they are. Where not even a manifest fits, they go before it is written.
-    private func dropOldest(freeing bytes: Int, _ writer: inout Writer) throws(StoreError) -> [UInt32] {
+    private func dropOldest(
+        freeing bytes: Int, _ writer: inout Writer, _ dropped: inout [UInt32]
+    ) throws(StoreError) {
         let parts = writer.kept[0].manifest.parts
         var freed = 0
         var count = parts.prefix { part in
@@ -107,8 +111,9 @@ extension PartDirectory {
             let numbers = parts.prefix(count).map(\.number)
             do throws(StoreError) {
                 try drop(Set(numbers), &writer)
+                dropped += numbers
                 for number in numbers { try files.unlink(StoreFile.part(number).name) }
-                return numbers
+                return
             } catch  where error.cause == .diskFull || error.cause == .budget {
                 guard unlinked < parts.count else { throw error }
                 try files.unlink(StoreFile.part(parts[unlinked].number).name)

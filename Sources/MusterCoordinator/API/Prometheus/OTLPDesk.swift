@@ -50,7 +50,8 @@ final class OTLPDesk: Sendable {
                     default: .unavailable(error.message)
                     }
                 return .content(
-                    error.status, status.encoded(encoding), type: encoding.contentType, retryAfterSeconds: error.retryAfterSeconds)
+                    error.status, status.encoded(encoding), type: encoding.contentType,
+                    retryAfterSeconds: error.retryAfterSeconds)
             }
         }
         return .content(200, response.encoded(encoding), type: encoding.contentType)
