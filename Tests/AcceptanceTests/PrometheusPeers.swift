@@ -238,7 +238,7 @@ extension Acceptance {
                                 "-search.latencyOffset=0s", "-retentionPeriod=1",
                             ]), log: fleet.logPath("vm"))
                 }
-                let began = Date().timeIntervalSince1970.rounded(.up) + 15
+                let began = Date().timeIntervalSince1970.rounded(.up) + 5
                 // Away at first, then there, away again, and there.
                 try await Task.sleep(for: .seconds(12))
                 let prometheus = try Self.receiver(fleet, port: other)
