@@ -1,9 +1,11 @@
 """What is measured: CPU time and memory of a process from /proc, bytes through a counting proxy, and how it is told."""
 
+import contextlib
 import math
 import os
 import resource
 import select
+import signal
 import socket
 import subprocess
 import threading
@@ -39,6 +41,27 @@ def child_cpu(command: list[str], stdin_path: str) -> tuple[float, int]:
             raise RuntimeError(f"{command[0]} failed with {child.returncode}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime, count
+
+
+@contextlib.contextmanager
+def profiled(title: str, pid: int, data: str):
+    """With PROFILE=1 records the process with perf into `data` and prints where its time went; else does nothing."""
+    if os.environ.get("PROFILE") != "1":
+        yield
+        return
+    recorder = subprocess.Popen(
+        ["perf", "record", "-q", "-F", "499", "-g", "-o", data, "-p", str(pid)], stdout=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        recorder.send_signal(signal.SIGINT)
+        recorder.wait()
+    for key in ["dso", "dso,symbol"]:
+        done = subprocess.run(
+            ["perf", "report", "-i", data, "--stdio", "--no-children", "-g", "none", "--percent-limit", "1", "--sort",
+             key], capture_output=True, text=True)
+        print(f"{title} by {key}")
+        print("\n".join(line for line in done.stdout.splitlines() if line.strip() and not line.startswith("#")))
 
 
 class CountingProxy:

@@ -15,7 +15,7 @@ import dashboard
 import public_rules
 from fleet import Unavailable
 from fleet_load import FleetLoad
-from measure import bar, tell
+from measure import bar, profiled, tell
 from server import Refused, Server
 from servers import Muster, Prometheus, wanted
 
@@ -100,8 +100,9 @@ def answered(server: Server, questions: Questions) -> Answered:
         except Refused:
             answers.append(None)
     before = server.cpu
-    for _ in range(questions.rounds):
-        questions.ask_all(server)
+    with profiled(f"P14 {questions.title}.{server.name}", server.process.pid, f"{server.data}.perf"):
+        for _ in range(questions.rounds):
+            questions.ask_all(server)
     return Answered((server.cpu - before) * 1e3 / questions.rounds / len(questions.expressions), answers)
 
 

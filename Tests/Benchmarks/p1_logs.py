@@ -9,11 +9,10 @@ PROFILE=1 records the agent with perf and prints where its time went.
 import os
 import random
 import statistics
-import subprocess
 
 import datasets
 from fleet import Fleet, eventually
-from measure import CountingProxy, bar, child_cpu, cpu_seconds, memory, tell
+from measure import CountingProxy, bar, child_cpu, cpu_seconds, memory, profiled, tell
 
 RUNS = int(os.environ.get("P1_RUNS", "3"))
 SETS = [
@@ -40,7 +39,6 @@ def shipped(fleet: Fleet, name: str, path: str, marker: str) -> tuple[float, int
     proxy = CountingProxy(fleet.link)
     fleet.add_agent(name, config(path), link=proxy.port)
     agent = fleet.start_agent(name)
-    recorder = profile(fleet, agent.pid) if os.environ.get("PROFILE") == "1" else None
     before = fleet.api.get("/v1/status")["ingest"]["bytes"]
     last = -1
 
@@ -53,28 +51,11 @@ def shipped(fleet: Fleet, name: str, path: str, marker: str) -> tuple[float, int
 
     if not agent.is_running():
         raise RuntimeError(f"{name} ended:\n{agent.tail()}")
-    eventually(f"the last line of {path} is durable", 900, is_durable, every=0.3)
+    with profiled(f"P1 {name}", agent.pid, f"{fleet.scratch}/{name}.perf"):
+        eventually(f"the last line of {path} is durable", 900, is_durable, every=0.3)
     used, peak = cpu_seconds(agent.pid), memory(agent.pid, "VmHWM")
-    if recorder:
-        recorder.wait()
     agent.end()
     return used, proxy.total, peak
-
-
-def profile(fleet: Fleet, pid: int) -> subprocess.Popen:
-    """Records until the process ends; the report is printed by `run`."""
-    seconds = os.environ.get("PROFILE_SECONDS", "20")
-    return subprocess.Popen(
-        ["perf", "record", "-q", "-F", "499", "-g", "-o", f"{fleet.scratch}/perf.data", "-p", str(pid), "sleep",
-         seconds], stdout=subprocess.DEVNULL)
-
-
-def report(scratch: str) -> None:
-    for key in ["dso", "dso,symbol"]:
-        done = subprocess.run(
-            ["perf", "report", "-i", f"{scratch}/perf.data", "--stdio", "--no-children", "-g", "none",
-             "--percent-limit", "1", "--sort", key], capture_output=True, text=True)
-        print("\n".join(line for line in done.stdout.splitlines() if line.strip() and not line.startswith("#")))
 
 
 def run(scratch: str) -> None:
@@ -106,6 +87,4 @@ def run(scratch: str) -> None:
                  f"{min(cpu):.1f} to {max(cpu):.1f} in {RUNS} runs of {megabytes} MiB")
             tell(f"P1 logs.agent.bytes.{kind}", f"{statistics.median(wire):.2f} x gzip-1, all in")
             tell(f"P1 logs.agent.rss.{kind}", f"{max(peaks):.1f} MB at most while at full speed")
-            if os.environ.get("PROFILE") == "1":
-                report(scratch)
             os.unlink(path)

@@ -10,7 +10,7 @@ import os
 import statistics
 
 from fleet_load import FleetLoad
-from measure import bar, tell
+from measure import bar, profiled, tell
 from server import Server
 from servers import wanted
 
@@ -24,8 +24,9 @@ def one(kind: type[Server], load: FleetLoad) -> dict[str, float]:
     """Millions of samples per core-second, wall seconds, the sender's CPU seconds."""
     with kind(load.scratch) as server:
         before = server.cpu
-        sent = server.load(load.file())
-        load.wait(server)
+        with profiled(f"P4 {kind.name}", server.process.pid, f"{server.data}.perf"):
+            sent = server.load(load.file())
+            load.wait(server)
         used = server.cpu - before
         load.check(server)
         return {"rate": load.samples / used / 1e6, "seconds": sent.seconds, "sender": sent.cpu}

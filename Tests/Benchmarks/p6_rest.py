@@ -26,10 +26,10 @@ ESCAPES = {"\\\\": "\\", '\\"': '"', "\\n": "\n"}
 
 
 def encoded(series: str) -> bytes:
-    """The labels of a series as node_exporter writes it, with those that a scrape adds."""
+    """The labels of a series as node_exporter writes it, with those that a scrape adds and without empty ones."""
     name, _, rest = series.partition("{")
     labels = {label: re.sub(r"\\.", lambda pair: ESCAPES.get(pair[0], pair[0]), value)
-              for label, value in LABEL.findall(rest)}
+              for label, value in LABEL.findall(rest) if value}
     return requests_file.encoded_labels({"__name__": name, "instance": "captured:9100", "job": "captured"} | labels)
 
 

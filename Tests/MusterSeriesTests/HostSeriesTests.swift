@@ -32,7 +32,7 @@ private struct HostStream: ~Copyable {
     mutating func contents() throws -> [String: [String]] {
         let view = store.view([SeriesRequest(matchers: [])])
         var contents: [String: [String]] = [:]
-        let decoded = view.decode(view.selections[0]) { (_: GroupID, _: BlockRef) in BlockRows() }
+        let decoded = view.decode(view.selections[0]) { (_: GroupID, _: BlockRef, _: UInt64) in BlockRows() }
         for entry in decoded.entries {
             let pair = decoded.pairs[entry.labels].first { view.text(of: $0.name) == "n" }
             contents[pair.map { view.text(of: $0.value) } ?? ""] = decoded.bits[entry.samples].map { bits in

@@ -157,7 +157,9 @@ final class HandOffDesk: Sendable {
     private func requests(
         _ view: SeriesView, _ selection: SeriesView.Selection, _ sources: [UInt32: BlockSource]
     ) -> [[SeriesSamples]] {
-        let decoded = view.decode(selection) { group, block in metrics.rows(of: block, in: group, from: sources) }
+        let decoded = view.decode(selection) { group, block, slots in
+            metrics.rows(of: block, in: group, slots: slots, from: sources)
+        }
         var requests: [[SeriesSamples]] = []
         var request: [SeriesSamples] = []
         var count = 0

@@ -45,6 +45,7 @@ package final class MetricStore: Sendable {
     let state: Mutex<State>
     let compressor: any Compressor
     let seed: HashSeed
+    let blocks = BlockCache()
     package let retention: Duration
     /// Milliseconds; nil when nothing is handed off.
     private let lateAfter: Int64?
@@ -278,39 +279,6 @@ package final class MetricStore: Sendable {
         state.withLock { state in
             defer { state.lateSeconds = [] }
             return state.lateSeconds
-        }
-    }
-
-    // MARK: Blocks
-
-    /// Empty rows for a block that cannot be read: it is counted, and readers go on with the rest.
-    func rows(of block: BlockRef, in group: GroupID, from sources: [UInt32: BlockSource]) -> BlockRows {
-        guard let source = sources[block.part] else { return damaged() }
-        do {
-            return try source.rows(block, of: group, compressor: compressor)
-        } catch {
-            return damaged()
-        }
-    }
-
-    private func damaged() -> BlockRows {
-        state.withLock { $0.damagedBlocks += 1 }
-        return BlockRows()
-    }
-}
-
-/// Who has the blocks of a part.
-enum BlockSource: Sendable {
-    case file(Part)
-    /// Sealed between two checkpoints: encoded, and in memory until the next one. By offset.
-    case memory([[UInt8]])
-
-    func rows(_ block: BlockRef, of group: GroupID, compressor: any Compressor) throws -> BlockRows {
-        switch self {
-        case .file(let part): return try part.rows(block, of: group, compressor: compressor)
-        case .memory(let blocks):
-            guard block.offset < blocks.count else { return BlockRows() }
-            return try BlockCodec.decode(blocks[Int(block.offset)][...], compressor: compressor)
         }
     }
 }

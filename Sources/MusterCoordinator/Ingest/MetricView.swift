@@ -53,7 +53,7 @@ final class MetricView: SampleView {
             guard !selection.isOverSeries else {
                 throw .refused("a selector finds more than \(request.maxSeries) series; add matchers")
             }
-            let decoded = view.decode(selection, maxSamples: left) { blocks.rows(of: $1, in: $0) }
+            let decoded = view.decode(selection, maxSamples: left) { blocks.rows(of: $1, in: $0, slots: $2) }
             guard !decoded.isOverSamples else {
                 throw .refused(
                     "the query reads more than \(request.maxSamples) samples; add matchers, shorten the range or use a "
@@ -110,10 +110,11 @@ struct BlockMemory {
         self.sources = sources
     }
 
-    mutating func rows(of block: BlockRef, in group: GroupID) -> BlockRows {
+    /// Of a block the same `slots` are asked for each time.
+    mutating func rows(of block: BlockRef, in group: GroupID, slots: UInt64) -> BlockRows {
         let key = BlockKey(part: block.part, offset: block.offset)
         if let known = kept[key] { return known }
-        let rows = store.rows(of: block, in: group, from: sources)
+        let rows = store.rows(of: block, in: group, slots: slots, from: sources)
         let cost = rows.values.count * 8 + rows.times.count * 16
         if bytes + cost > Self.maxBytes {
             kept = [:]

@@ -9,6 +9,14 @@ package struct BlockHead: Equatable, Sendable {
     package var to: Int64
 }
 
+/// A block whose columns can be decoded one by one.
+package struct InflatedBlock: Sendable {
+    package let head: BlockHead
+    let body: ArraySlice<UInt8>
+
+    package var byteCount: Int { body.count }
+}
+
 /// Sealed rows of one group as bytes and back.
 ///
 ///     magic u8 | version u8 | group | rows | from | to - from | packed body
@@ -85,11 +93,23 @@ package enum BlockCodec {
     package static func decode(
         _ bytes: ArraySlice<UInt8>, slots: UInt64 = .max, compressor: some Compressor
     ) throws(FormatError) -> BlockRows {
+        try decode(try inflated(bytes, compressor: compressor), slots: slots)
+    }
+
+    /// The first half of decoding, which is the same for all slots. Throws `.newerFormat` or `.damaged`.
+    package static func inflated(
+        _ bytes: ArraySlice<UInt8>, compressor: some Compressor
+    ) throws(FormatError) -> InflatedBlock {
         var reader = ByteReader(bytes)
         let head = try head(&reader)
-        let body = try PackedBody.read(&reader, maxBytes: maxBodyBytes, compressor: compressor)
-        reader = ByteReader(body)
-        return try decodeBody(&reader, head, slots)
+        return InflatedBlock(
+            head: head, body: try PackedBody.read(&reader, maxBytes: maxBodyBytes, compressor: compressor))
+    }
+
+    /// The second half: the values of the given slots. Throws `.damaged`.
+    package static func decode(_ block: InflatedBlock, slots: UInt64) throws(FormatError) -> BlockRows {
+        var reader = ByteReader(block.body)
+        return try decodeBody(&reader, block.head, slots)
     }
 
     private static func decodeBody(

@@ -22,10 +22,12 @@ package struct DecodedSeries: Sendable {
 }
 
 extension SeriesView {
-    /// Reads a selection. Sealed blocks come from `read`, each once; series without a sample in the range are left
-    /// out. Stops behind `maxSamples`.
+    /// Reads a selection. Sealed blocks come from `read`, each once, with at least the values of the slots it is given:
+    /// those of all selections, so that what it returned may be used again for another. Series without a sample in the
+    /// range are left out. Stops behind `maxSamples`.
     package func decode<Failure: Error>(
-        _ selection: Selection, maxSamples: Int = .max, read: (GroupID, BlockRef) throws(Failure) -> BlockRows
+        _ selection: Selection, maxSamples: Int = .max,
+        read: (GroupID, BlockRef, _ slots: UInt64) throws(Failure) -> BlockRows
     ) throws(Failure) -> DecodedSeries {
         var decoded = DecodedSeries()
         var ranges = [Range<Int>](repeating: 0..<0, count: selection.count)
@@ -93,11 +95,11 @@ extension SeriesView {
     /// Everything of a group that touches the range, in order of time.
     private func pieces<Failure: Error>(
         _ group: Group, _ slots: UInt64, _ selection: Selection, _ decoded: inout DecodedSeries,
-        _ read: (GroupID, BlockRef) throws(Failure) -> BlockRows
+        _ read: (GroupID, BlockRef, UInt64) throws(Failure) -> BlockRows
     ) throws(Failure) -> [BlockRows] {
         var pieces: [BlockRows] = []
         for block in group.blocks where block.from <= selection.to && selection.from <= block.to {
-            let rows = try read(group.id, block)
+            let rows = try read(group.id, block, group.slots)
             if rows.isValid { pieces.append(rows) } else { decoded.damagedBlocks += 1 }
         }
         for rows in group.sealing + [group.rows] {

@@ -20,6 +20,8 @@ package struct SeriesView: Sendable {
         /// In `openValues`.
         var openStart: Int
         var blocks: [BlockRef]
+        /// Slots of series that were selected.
+        var slots: UInt64 = 0
     }
 
     /// What one request found.
@@ -68,6 +70,7 @@ package struct SeriesView: Sendable {
     mutating func reserve(_ more: Int) { entries.reserveCapacity(entries.count + more) }
 
     mutating func add(_ record: SeriesRecord, group: UInt32) {
+        groups[Int(group)].slots |= 1 << UInt64(record.slot)
         entries.append(
             Entry(labels: record.labels, group: group, labelCount: record.labelCount, slot: record.slot))
     }

@@ -104,9 +104,31 @@ package final class Part: Sendable {
     package func rows(
         _ block: BlockRef, of group: GroupID, slots: UInt64 = .max, compressor: some Compressor
     ) throws(StoreError) -> BlockRows {
+        try rows(of: try inflated(block, of: group, compressor: compressor), block, of: group, slots: slots)
+    }
+
+    /// A block of which more than once something is decoded; see `block` and `BlockCodec.inflated`.
+    package func inflated(
+        _ block: BlockRef, of group: GroupID, compressor: some Compressor
+    ) throws(StoreError) -> InflatedBlock {
         let bytes = try self.block(block, of: group)
+        return try decoding(block, of: group) { () throws(FormatError) in
+            try BlockCodec.inflated(bytes, compressor: compressor)
+        }
+    }
+
+    /// The rows of a block that `inflated` gave.
+    package func rows(
+        of inflated: InflatedBlock, _ block: BlockRef, of group: GroupID, slots: UInt64
+    ) throws(StoreError) -> BlockRows {
+        try decoding(block, of: group) { () throws(FormatError) in try BlockCodec.decode(inflated, slots: slots) }
+    }
+
+    private func decoding<Value>(
+        _ block: BlockRef, of group: GroupID, _ body: () throws(FormatError) -> Value
+    ) throws(StoreError) -> Value {
         do throws(FormatError) {
-            return try BlockCodec.decode(bytes, slots: slots, compressor: compressor)
+            return try body()
         } catch {
             throw StoreError(
                 error, operation: "decode the block of group \(group.number) at offset \(block.offset) in",

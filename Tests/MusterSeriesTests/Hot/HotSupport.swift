@@ -48,7 +48,7 @@ typealias Content = [Labels: [Int64: UInt64]]
 extension SeriesView {
     /// The samples of one selection. Times have to ascend.
     func content(_ index: Int = 0, disk: TestDisk) -> Content {
-        let decoded = decode(selections[index]) { (_, ref) throws(Never) in disk.read(ref) }
+        let decoded = decode(selections[index]) { (_, ref, _) throws(Never) in disk.read(ref) }
         return content(of: decoded)
     }
 

@@ -100,7 +100,7 @@ private let everything = [SeriesRequest(matchers: [])]
         }
         let view = owned.store.view(everything)
         for (limit, isOver) in [(600, false), (599, true), (0, true), (Int.max, false)] {
-            let decoded = view.decode(view.selections[0], maxSamples: limit) { (_, _) throws(Never) in BlockRows() }
+            let decoded = view.decode(view.selections[0], maxSamples: limit) { (_, _, _) throws(Never) in BlockRows() }
             #expect(decoded.isOverSamples == isOver && decoded.times.count <= limit)
             #expect(decoded.times.count == decoded.bits.count && (isOver || decoded.entries.count == 200))
         }
@@ -131,16 +131,39 @@ private let everything = [SeriesRequest(matchers: [])]
         _ = owned.append(ref, 2, 2)
         let view = owned.store.view(everything)
         #expect(throws: Unreadable.self) {
-            try view.decode(view.selections[0]) { (_, _) throws(Unreadable) in throw Unreadable() }
+            try view.decode(view.selections[0]) { (_, _, _) throws(Unreadable) in throw Unreadable() }
         }
         let wrong: [BlockRows] = [
             rows([2, 1], [1, 1], [5, 5]), rows([1], [3], [5]), rows([1], [0], []), rows([1, 1], [1, 1], [5, 5]),
             rows([1], [1, 1], [5]),
         ]
         for bad in wrong {
-            let decoded = view.decode(view.selections[0]) { (_, _) throws(Never) in bad }
+            let decoded = view.decode(view.selections[0]) { (_, _, _) throws(Never) in bad }
             #expect(decoded.damagedBlocks == 1 && view.content(of: decoded) == [["a": "1"]: [2: 2]])
         }
+    }
+
+    @Test func `of a block only what some selector found is asked for`() throws {
+        var owned = try OwnedStore()
+        var disk = TestDisk()
+        for number in 0..<40 {
+            let ref = try owned.store.series(of: owned.agent, ["n": "\(number)"])
+            _ = owned.append(ref, 1, UInt64(number))
+        }
+        disk.seal(&owned.store, part: 1)
+        let view = owned.store.view([3, 17, 17].map { SeriesRequest(matchers: [LabelMatcher("n", equals: "\($0)")]) })
+        var asked: [UInt64] = []
+        for (selection, number) in zip(view.selections, [3, 17, 17]) {
+            // The codec gives no more, through the whole of what is stored.
+            let decoded = try view.decode(selection) { (group, block, slots) throws(FormatError) in
+                asked.append(slots)
+                let bytes = try BlockCodec.encode(disk.read(block), group: group, compressor: RunLengthCompressor())
+                return try BlockCodec.decode(bytes[...], slots: slots, compressor: RunLengthCompressor())
+            }
+            #expect(decoded.bits == [UInt64(number)])
+        }
+        let slots: UInt64 = 1 << 3 | 1 << 17
+        #expect(asked == [slots, slots, slots])
     }
 
     private func rows(_ times: [Int64], _ masks: [UInt64], _ values: [UInt64]) -> BlockRows {
@@ -158,7 +181,7 @@ private let everything = [SeriesRequest(matchers: [])]
             _ = owned.append(ref, 1, 1)
         }
         let view = owned.store.view(everything)
-        let decoded = view.decode(view.selections[0]) { (_, _) throws(Never) in BlockRows() }
+        let decoded = view.decode(view.selections[0]) { (_, _, _) throws(Never) in BlockRows() }
         for entry in decoded.entries {
             let names = decoded.pairs[entry.labels].map(\.name)
             #expect(names.count == 3 && zip(names, names.dropFirst()).allSatisfy { $0 < $1 })

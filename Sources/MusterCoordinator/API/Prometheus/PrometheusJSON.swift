@@ -95,13 +95,24 @@ package struct PrometheusJSON {
     /// `isShort`: without zeros at the end.
     package mutating func seconds(milliseconds: Int64, isShort: Bool = true) {
         let (whole, rest) = milliseconds.magnitude.quotientAndRemainder(dividingBy: 1_000)
-        if milliseconds < 0 { raw("-") }
-        raw("\(whole)")
+        if milliseconds < 0 { bytes.append(UInt8(ascii: "-")) }
+        decimal(whole)
         guard rest > 0 else { return }
-        var digits = "\(rest)"
-        digits = String(repeating: "0", count: 3 - digits.count) + digits
-        while isShort, digits.hasSuffix("0") { digits.removeLast() }
-        raw("." + digits)
+        bytes.append(UInt8(ascii: "."))
+        var left = rest
+        for divisor in [100, 10, 1] as [UInt64] where left > 0 || !isShort {
+            bytes.append(UInt8(ascii: "0") + UInt8(left / divisor))
+            left %= divisor
+        }
+    }
+
+    private mutating func decimal(_ number: UInt64) {
+        var divisor: UInt64 = 1
+        while number / divisor > 9 { divisor *= 10 }
+        while divisor > 0 {
+            bytes.append(UInt8(ascii: "0") + UInt8(number / divisor % 10))
+            divisor /= 10
+        }
     }
 
     private mutating func value(_ value: QueryAnswer.Value) {
@@ -139,7 +150,7 @@ package struct PrometheusJSON {
         raw("[")
         seconds(milliseconds: sample.milliseconds, isShort: false)
         raw(",\"")
-        raw(GoFloat.json(sample.value))
+        GoFloat.append(json: sample.value, to: &bytes)
         raw("\"]")
     }
 
@@ -173,7 +184,7 @@ extension APIError {
         case .canceled: APIError(499, "canceled", "\(error)")
         case .timedOut: APIError(503, "timeout", "\(error)")
         case .overloaded: APIError(503, "overloaded", "\(error)", retryAfterSeconds: 1)
-        case .syntax, .unsupported: APIError(400, "bad_request", "\(error)")
+        case .syntax, .invalid, .unsupported: APIError(400, "bad_request", "\(error)")
         default: APIError(422, "execution", "\(error)")
         }
     }

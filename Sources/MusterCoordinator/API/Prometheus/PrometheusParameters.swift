@@ -53,7 +53,7 @@ extension APICall {
         for text in texts {
             do throws(QueryError) {
                 guard case .selector(let selector) = try Expression(parsing: text, compiler: RE2Compiler()) else {
-                    throw QueryError.refused("\"\(text.prefix(100))\" is no plain series selector")
+                    throw QueryError.invalid("\"\(text.prefix(100))\" is no plain series selector")
                 }
                 selectors.append(selector)
             } catch {
