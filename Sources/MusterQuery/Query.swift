@@ -30,7 +30,9 @@ package struct QueryLimits: Sendable {
 package enum QueryError: Error, Equatable, CustomStringConvertible {
     /// The text is no query. `offset` counts characters from 0; `excerpt` is the line it stands in, with a caret below.
     case syntax(line: Int, column: Int, message: String, excerpt: String)
-    /// Sound, but beyond a limit or with a range that makes no sense.
+    /// Makes no sense or is beyond a limit whatever the data are: too long a text, a range that ends before it begins.
+    case invalid(String)
+    /// Sound, but there are more data than a limit allows.
     case refused(String)
     /// Sound in Prometheus, but this function, modifier or operator does not exist here.
     case unsupported(String)
@@ -44,6 +46,7 @@ package enum QueryError: Error, Equatable, CustomStringConvertible {
     package var description: String {
         switch self {
         case .syntax(let line, let column, let message, let excerpt): "\(line):\(column): \(message)\n\(excerpt)"
+        case .invalid(let reason): reason
         case .refused(let reason): reason
         case .unsupported(let construct): "\"\(construct)\" is not supported"
         case .execution(let reason): reason

@@ -26,7 +26,7 @@ package enum RuleLoader {
         do throws(QueryError) {
             let expression = try MusterQuery.Expression(parsing: text, compiler: RE2Compiler())
             guard expression.type == .vector || expression.type == .scalar else {
-                throw QueryError.refused("it gives a \(expression.type.rawValue)")
+                throw QueryError.invalid("it gives a \(expression.type.rawValue)")
             }
             return expression
         } catch {

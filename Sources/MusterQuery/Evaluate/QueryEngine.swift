@@ -22,7 +22,7 @@ package struct QueryEngine: Sendable {
     ) throws(QueryError) -> QueryAnswer {
         let (grid, end) = try steps(time)
         if case .range = time, expression.type == .string || expression.type == .matrix {
-            throw .refused(
+            throw .invalid(
                 "invalid expression type \"\(expression.type.rawValue)\" for range query, must be scalar or instant "
                     + "vector")
         }
@@ -48,10 +48,10 @@ package struct QueryEngine: Sendable {
         case .range(let start, let end, let step):
             try QueryTime.check(start)
             try QueryTime.check(end)
-            guard step > 0 else { throw .refused("the step must be at least 1ms, it is \(step)ms") }
-            guard start <= end else { throw .refused("the range ends before it begins") }
+            guard step > 0 else { throw .invalid("the step must be at least 1ms, it is \(step)ms") }
+            guard start <= end else { throw .invalid("the range ends before it begins") }
             guard (end - start) / step <= Int64(limits.steps) else {
-                throw .refused(
+                throw .invalid(
                     "the range has more than \(limits.steps) steps; use a longer step or a shorter range")
             }
             return (StepGrid(from: start, to: end, step: step), end)

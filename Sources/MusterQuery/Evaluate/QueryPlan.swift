@@ -168,10 +168,10 @@ private struct QueryPlanner {
         let ends = try ends(at: subquery.at, offset: subquery.offset, grid)
         try QueryTime.check(subquery.range)
         let step = subquery.step ?? limits.subqueryStep.nanoseconds / 1_000_000
-        guard step > 0 else { throw .refused("the step of a subquery must be at least 1ms") }
+        guard step > 0 else { throw .invalid("the step of a subquery must be at least 1ms") }
         let inner = StepGrid.aligned(after: ends.start - subquery.range, to: ends.end, step: step)
         guard inner.count <= limits.samples else {
-            throw .refused(
+            throw .invalid(
                 "a subquery has \(inner.count) steps, more than \(limits.samples); use a longer step or a shorter range"
             )
         }
@@ -224,7 +224,7 @@ extension QueryTime {
 
     static func check(_ milliseconds: Int64) throws(QueryError) {
         guard milliseconds.magnitude <= UInt64(bound) else {
-            throw .refused("a time or duration of \(milliseconds)ms is out of range")
+            throw .invalid("a time or duration of \(milliseconds)ms is out of range")
         }
     }
 }

@@ -10,7 +10,7 @@ extension Expression {
         parsing text: String, compiler: some PatternCompiler, limits: QueryLimits = QueryLimits()
     ) throws(QueryError) {
         guard text.utf8.count <= limits.expressionBytes else {
-            throw .refused("the query has \(text.utf8.count) bytes, \(limits.expressionBytes) are allowed")
+            throw .invalid("the query has \(text.utf8.count) bytes, \(limits.expressionBytes) are allowed")
         }
         var parser = try Parser(QueryText(text), compiler: compiler, limits: limits)
         self = try parser.query()

@@ -40,6 +40,10 @@ package struct GroupHead: Sendable {
     private var isReported = false
     /// Ascending by `from`.
     package private(set) var blocks: [BlockRef] = []
+    /// Slots whose series are known from before a start, and the end of the last block then: no more is known of how
+    /// late their samples are.
+    private var restored: UInt64 = 0
+    private var restoredTo = Int64.min
 
     package init(id: GroupID, owner: UInt32, kind: OwnerKind) {
         self.id = id
@@ -66,7 +70,12 @@ package struct GroupHead: Sendable {
         return true
     }
 
-    package func newest(of slot: Int) -> Int64 { tile.newest(of: slot) }
+    /// The time of the slot's newest sample, `Int64.min` when it has none; of a series from before a start it may be
+    /// earlier than this.
+    package func newest(of slot: Int) -> Int64 {
+        let known = tile.newest(of: slot)
+        return restored >> UInt64(slot) & 1 == 1 ? max(known, restoredTo) : known
+    }
 
     @inline(__always)
     mutating func fill(slot: Int, milliseconds: Int64, bits: UInt64) -> Bool {
@@ -99,16 +108,17 @@ package struct GroupHead: Sendable {
     mutating func place(
         slot: Int, milliseconds: Int64, bits: UInt64, window: Int64, asked: [BlockRef] = []
     ) -> Placement {
-        let last = newest(of: slot)
-        if milliseconds <= last {
-            let (oldest, overflow) = last.subtractingReportingOverflow(window)
+        let known = tile.newest(of: slot)
+        if milliseconds <= newest(of: slot) {
+            // What was taken before a start is read again after it: nothing is too old by what is only assumed.
+            let (oldest, overflow) = known.subtractingReportingOverflow(window)
             if !overflow, milliseconds < oldest { return .tooOld }
             if let known = value(slot: slot, milliseconds: milliseconds) { return .exists(known) }
             if covering(milliseconds).contains(where: { !asked.contains($0) }) { return .maybeSealed }
         }
         if !tile.isOpen || tile.time != milliseconds { open(milliseconds) }
         tile.set(slot: slot, bits: bits)
-        if milliseconds >= last { noteEnd(1 << UInt64(slot), bits) }
+        if milliseconds >= known { noteEnd(1 << UInt64(slot), bits) }
         return .stored
     }
 
@@ -249,10 +259,10 @@ extension GroupHead {
         blocks.trim()
     }
 
-    /// After a start, when only the blocks are known: every series may have a sample as late as the last block.
+    /// After a start, when only the blocks are known: every series of now may have a sample as late as the last block.
     mutating func assumeSealed() {
-        newest = max(newest, blocks.reduce(Int64.min) { max($0, $1.to) })
-        guard newest != .min else { return }
-        tile.assume(newest: newest)
+        restoredTo = blocks.reduce(Int64.min) { max($0, $1.to) }
+        restored = live
+        newest = max(newest, restoredTo)
     }
 }

@@ -43,13 +43,6 @@ package struct RowTile: Sendable {
         return mask >> UInt64(slot) & 1 == 1 ? max(closed, time) : closed
     }
 
-    /// All slots may have a sample as late as this.
-    package mutating func assume(newest time: Int64) {
-        for at in 2 * width..<3 * width {
-            cells[at] = UInt64(bitPattern: max(Int64(bitPattern: cells[at]), time))
-        }
-    }
-
     /// The common case: this is the time of the row, nothing is as new, and the slot is free. False when it is not so.
     @inline(__always)
     package mutating func fill(slot: Int, time: Int64, bits: UInt64) -> Bool {

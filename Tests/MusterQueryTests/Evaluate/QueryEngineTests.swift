@@ -93,8 +93,10 @@ import Testing
             _ = try answer(text, view, at: time, limits: limits)
             return nil
         } catch {
-            guard case .refused(let reason) = error else { return "\(error)" }
-            return reason
+            switch error {
+            case .refused(let reason), .invalid(let reason): return reason
+            default: return "\(error)"
+            }
         }
     }
 

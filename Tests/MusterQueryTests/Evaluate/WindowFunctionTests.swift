@@ -26,6 +26,22 @@ import Testing
         #expect(isClose(try only(text, metric(Self.plain), at: 240), value))
     }
 
+    /// Three minutes with samples at 0, 60 and 120 s, so the sum of increases times 1.5. What falls was reset to zero,
+    /// also by the wrap of 32 bits and below zero; a counter below zero is not held to begin at zero.
+    @Test(
+        arguments: [
+            ([4_294_967_290, 5, 10], 15, 1, 5.0 / 60), ([4_294_967_285, 4_294_967_290, 5], 15, 1, 5.0 / 60),
+            ([-10, -5, 5], 22.5, 0, 10.0 / 60), ([5, -3, -1], -1.5, 1, 2.0 / 60), ([10, 20, 3], 19.5, 1, 3.0 / 60),
+            ([20, 3, 9], 13.5, 1, 6.0 / 60), ([0, 0, 0], 0, 0, 0),
+        ] as [([Double], Double, Double, Double)])
+    func `counters that fall`(values: [Double], increase: Double, resets: Double, slope: Double) throws {
+        let counter = metric(values)
+        #expect(isClose(try only("increase(m[3m])", counter, at: 120), increase))
+        #expect(isClose(try only("rate(m[3m])", counter, at: 120), increase / 180))
+        #expect(try only("resets(m[3m])", counter, at: 120) == resets)
+        #expect(isClose(try only("irate(m[3m])", counter, at: 120), slope))
+    }
+
     @Test(arguments: ["rate", "increase", "delta", "irate", "idelta", "deriv"])
     func `one sample is not enough for a difference, none gives nothing`(function: String) throws {
         #expect(try only("\(function)(m[1m])", metric(Self.plain), at: 240) == nil)

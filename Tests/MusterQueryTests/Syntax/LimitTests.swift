@@ -69,8 +69,8 @@ private func onSmallStack<Value: Sendable>(_ body: @escaping @Sendable () -> Val
     @Test func `a text has a limit of bytes`() {
         var limits = QueryLimits()
         limits.expressionBytes = 8
-        #expect(refusal("éé + 12", limits: limits) == .refused("the query has 9 bytes, 8 are allowed"))
-        #expect(refusal("éé+ 12", limits: limits) != .refused("the query has 9 bytes, 8 are allowed"))
+        #expect(refusal("éé + 12", limits: limits) == .invalid("the query has 9 bytes, 8 are allowed"))
+        #expect(refusal("éé+ 12", limits: limits) != .invalid("the query has 9 bytes, 8 are allowed"))
         #expect(refusal("12345678", limits: limits) == nil)
     }
 

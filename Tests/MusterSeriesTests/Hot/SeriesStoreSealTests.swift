@@ -181,8 +181,10 @@ import Testing
         #expect(copy.append(ref, milliseconds: 1_000, bits: 0) == .undecided)
         let waiting = copy.takeUndecided()
         #expect(copy.settle(waiting[0], known: waiting[0].value(in: disk.read(waiting[0].blocks[0]))) == .duplicate)
-        #expect(copy.append(ref, milliseconds: 999, bits: 0) == .tooOld)
+        // What was taken before the start may be behind other series; what is behind its own newest is too old again.
+        #expect(copy.append(ref, milliseconds: 999, bits: 0) == .stored)
         #expect(copy.append(ref, milliseconds: 2_000, bits: 0) == .stored)
+        #expect(copy.append(ref, milliseconds: 1_999, bits: 0) == .tooOld)
         // New series continue in the groups there are; new groups get new ids.
         let more = try copy.series(of: try #require(owner), ["n": "new"])
         #expect(copy.position(of: more)?.slot == 50)
