@@ -14,6 +14,7 @@ from measure import cpu_seconds, memory
 
 SENDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), ".build", "sender")
 ANSWER_SECONDS = 300
+CONNECTION_IDLE = 30
 
 
 class Refused(Exception):
@@ -62,6 +63,7 @@ class Server:
     def __init__(self, scratch: str):
         self.data = f"{scratch}/{self.name}"
         self.connection: http.client.HTTPConnection | None = None
+        self.asked_at = 0.0
 
     def __enter__(self):
         try:
@@ -146,6 +148,10 @@ class Server:
 
     def ask(self, method: str, path: str, **form: object) -> bytes:
         """The body of an answer; `Refused` when it is not a 2xx."""
+        # Servers close connections that are idle for some minutes.
+        if time.monotonic() - self.asked_at > CONNECTION_IDLE:
+            self.disconnect()
+        self.asked_at = time.monotonic()
         self.connection = self.connection or self.connect()
         body = urllib.parse.urlencode(form) if method == "POST" else None
         headers = self.headers() | ({"content-type": "application/x-www-form-urlencoded"} if body is not None else {})

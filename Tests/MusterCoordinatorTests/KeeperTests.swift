@@ -93,6 +93,27 @@ struct KeeperTests {
         #expect(found == expected)
     }
 
+    /// What a start reads again may be more than there is memory for: checkpoints on the way make room.
+    @Test func aStartWithLittleMemoryReadsEverythingAgain() async throws {
+        var pushed: [SeriesSamples] = []
+        do {
+            let ingest = try Ingest.open(io)
+            for round in 0..<30 as Range<Int64> {
+                let times = (0..<100).map { Thing.time(round * 100 + $0) }
+                let series = (0..<100).map { SeriesSamples.test("m\($0)", times) }
+                try await ingest.push(series, at: Thing.at(round * 100))
+                pushed += series
+            }
+            #expect(ingest.metrics.memoryBytes > 2 << 20 && ingest.keeper.counts.checkpoints == 0)
+        }
+        io.kill()
+        let again = try Ingest.open(io, memory: 1 << 20, now: Thing.at(3_000))
+        #expect(again.keeper.counts.checkpoints > 0 && again.metrics.memoryBytes < 5 << 18)
+        let isWhole = try again.contents() == pushed.contents
+        #expect(isWhole)
+        #expect(again.keeper.counts.failures == 0 && again.keeper.counts.evictedParts == 0)
+    }
+
     /// To merge parts that cannot stand beside what they become is not worth one of them.
     @Test func nothingIsDroppedForTheSakeOfAMerge() async throws {
         let cap = 1 << 20
