@@ -114,9 +114,6 @@ package final class Ingest: Sendable {
         return ingest
     }
 
-    /// Records of a replay after which memory is looked at.
-    private static let relieveEvery = 64
-
     private func restore(_ replay: MetricRecovery.Replay, now: Instant, logger: Logger) throws {
         var durable: [StreamKey: PerClass<UInt64>] = [:]
         // A batch whose sync failed, and that could not be cut off again, was sent and stored a second time.
@@ -126,10 +123,8 @@ package final class Ingest: Sendable {
             durable[key, default: PerClass(repeating: 0)][id.class] = id.sequence
             return true
         }
-        var records = 0
         let frames = try metricLog.scan(from: replay.from, .records) { record in
-            records += 1
-            if records.isMultiple(of: Self.relieveEvery) { keeper.relieve() }
+            keeper.relieve()
             // Samples that are there already change nothing, so a pushed request needs no such care.
             if let codec = RelayedBatch.Codec(rawValue: record.codec) {
                 nextRelay.withLock { $0 = max($0, record.id.sequence + 1) }
