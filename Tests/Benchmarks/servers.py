@@ -130,8 +130,8 @@ class Muster(Server):
             is_written = os.path.isdir(parts) and os.path.getmtime(parts) > begun
             return is_written and len(seen) > 5 and len(set(seen[-5:])) == 1
         eventually("a checkpoint seals everything", self.checkpoint_seconds, is_settled, every=2)
-        index = glob.glob(f"{self.fleet.data}/metrics/catalogue*")
-        return {"samples": folder_bytes(parts), "index": sum(map(os.path.getsize, index))}
+        index = sum(map(os.path.getsize, glob.glob(f"{parts}/*.catalogue")))
+        return {"samples": folder_bytes(parts) - index, "index": index}
 
 
 KINDS: dict[str, type[Server]] = {kind.name: kind for kind in (Muster, VictoriaMetrics, Prometheus)}
