@@ -112,13 +112,15 @@ package final class MetricStore: Sendable {
         let prints = batch.entries.map { SeriesStore.fingerprint(batch.bytes.span.extracting($0.labels), seed: seed) }
         // Entries by series, for the names of samples that are decided later.
         var waiting: [SeriesRef: Int] = [:]
+        var known: [SeriesRef?] = []
         var next = 0
         while next < batch.entries.count {
             let end = min(next + Self.seriesPerHold, batch.entries.count)
             let undecided = state.withLock { state in
                 state.series.timeAdvanced(to: now)
+                state.series.series(of: prints.span.extracting(next..<end), into: &known)
                 for index in next..<end {
-                    Self.apply(batch, index, prints[index], &state, &outcome, &waiting)
+                    Self.apply(batch, index, known[index - next], prints[index], &state, &outcome, &waiting)
                     for number in batch.entries[index].samples {
                         noteTime(batch.samples[number].milliseconds, now, &state)
                     }
@@ -143,12 +145,13 @@ package final class MetricStore: Sendable {
     }
 
     private static func apply(
-        _ batch: RelayedBatch, _ index: Int, _ print: Fingerprint, _ state: inout State,
+        _ batch: RelayedBatch, _ index: Int, _ known: SeriesRef?, _ print: Fingerprint, _ state: inout State,
         _ outcome: inout RelayedOutcome, _ waiting: inout [SeriesRef: Int]
     ) {
         let entry = batch.entries[index]
         let ref: SeriesRef
-        if let known = state.series.series(of: print) {
+        // Once more by itself: an entry before it may have made the series.
+        if let known = known ?? state.series.series(of: print) {
             ref = known
         } else {
             guard let made = create(batch, entry, print, &state, &outcome) else { return }

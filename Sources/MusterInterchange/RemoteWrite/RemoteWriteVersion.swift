@@ -91,7 +91,9 @@ package struct RemoteWriteRefusal: Error, Equatable, Sendable, CustomStringConve
 extension String {
     /// Without spaces and tabs at both ends.
     var trimmedASCII: String {
-        let isSpace: (Character) -> Bool = { $0 == " " || $0 == "\t" }
-        return String(drop(while: isSpace).reversed().drop(while: isSpace).reversed())
+        let isSpace: (UInt8) -> Bool = { $0 == 0x20 || $0 == 0x09 }
+        guard let first = utf8.firstIndex(where: { !isSpace($0) }), let last = utf8.lastIndex(where: { !isSpace($0) })
+        else { return "" }
+        return String(self[first...last])
     }
 }

@@ -42,7 +42,9 @@ package struct FingerprintCache: Sendable {
             let end = min(start + 16, keys.count)
             var touched: UInt64 = 0
             for index in start..<end {
-                touched |= words[(Int(truncatingIfNeeded: keys[index].low) & mask) * Self.entryWords + 2]
+                let at = (Int(truncatingIfNeeded: keys[index].low) & mask) * Self.entryWords
+                // Both ends: an entry may lie across two lines of the cache.
+                touched |= words[at] | words[at + 2]
             }
             // 0 only when none of the places is taken.
             for index in start..<end { body(touched == 0 ? nil : series(of: keys[index])) }
