@@ -39,9 +39,10 @@ package enum DockerError: Error, Equatable, CustomStringConvertible {
         return !Self.isBetweenRestarts(404, message)
     }
 
-    /// A container that crashes and restarts has no network sandbox for a moment. The daemon answers 404 then, for a
-    /// container that is there.
+    /// A container that crashes and restarts has no network sandbox for a moment: the daemon answers 404 then, for a
+    /// container that is there. And it has ended before the daemon takes note of it: changing it is answered with 500.
     private static func isBetweenRestarts(_ status: Int, _ message: String) -> Bool {
         status == 404 && message.hasPrefix("sandbox ")
+            || status == 500 && message.contains("cannot update a stopped container")
     }
 }

@@ -12,6 +12,10 @@ import Testing
         #expect(!error.isNotFound)
     }
 
+    @Test func aContainerThatEndedAMomentAgoIsWorthAskingAgain() {
+        #expect(refused(500, "Cannot update container e57336: cannot update a stopped container: unknown").isPassing)
+    }
+
     @Test func aContainerThatIsGoneIsNotAskedAgain() {
         let error = refused(404, "No such container: x")
         #expect(!error.isPassing)
