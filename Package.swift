@@ -170,7 +170,7 @@ let package = Package(
             name: "MusterTestKit", dependencies: ["MusterModel", "MusterTransport"], path: "Tests/MusterTestKit",
             swiftSettings: testSettings),
         tests("AcceptanceTests", nio + ["MusterTestKit", "MusterTransport"]),
-        tests("MusterCLITests", ["MusterCLI"]),
+        tests("MusterCLITests", ["MusterCLI", "MusterTestKit"]),
         tests(
             "MusterCoordinatorTests",
             nio + [

@@ -240,7 +240,7 @@ extension Acceptance {
                 }
                 let began = Date().timeIntervalSince1970.rounded(.up) + 5
                 // Away at first, then there, away again, and there.
-                try await Task.sleep(for: .seconds(12))
+                try await Self.wait(for: 2, fleet)
                 let prometheus = try Self.receiver(fleet, port: other)
                 defer { prometheus.end() }
                 var engine = try start()
@@ -252,14 +252,15 @@ extension Acceptance {
                     ).isEmpty
                 }
                 _ = try await engine.stop()
-                try await Task.sleep(for: .seconds(15))
+                try await Self.wait(for: 3, fleet)
                 engine = try start()
                 defer { engine.end() }
                 try await Self.isReady(port, "/health")
                 // Between two ticks: ranges of Prometheus 2 have both their ends.
                 let end = Date().timeIntervalSince1970.rounded(.down) - 0.5
                 let window = Int(end - began)
-                try #require(window > 20)
+                // A part of the first outage and all of the second.
+                try #require(window > 10)
                 let question = "count_over_time(node_load1[\(window)s])"
                 let mine = try await awaited("we have all samples") {
                     let found = try await Self.values(own, question, at: end, token: fleet.token, ca: ca)
@@ -275,6 +276,16 @@ extension Acceptance {
                     #expect(page.contains("muster_coordinator_handoff_lost_windows_total{engine=\"\(name)\"} 0"))
                 }
                 try await Self.oldSamplesAreAsked(fleet, question, at: end, mine)
+            }
+        }
+
+        /// An outage lasts until so many windows of 10 s wait for the engine.
+        private static func wait(for windows: Int, _ fleet: Fleet) async throws {
+            let name = #"muster_coordinator_handoff_pending_windows{engine="vm"} "#
+            try await eventually("\(windows) windows wait", within: .seconds(60), every: .milliseconds(200)) {
+                let page = String(decoding: try await fleet.ask("/metrics"), as: UTF8.self)
+                let line = page.split(separator: "\n").first { $0.hasPrefix(name) }
+                return try Int(#require(line).dropFirst(name.count)) ?? 0 >= windows
             }
         }
 

@@ -1,5 +1,6 @@
 import Glibc
 import MusterCLI
+import MusterTestKit
 import Synchronization
 import Testing
 
@@ -17,9 +18,9 @@ import Testing
         let signals = Signals([SIGWINCH]) { heard.hear($0) }
         defer { signals.cancel() }
         // It begins to listen a moment later, so the signal is sent until it is heard.
-        while heard.isEmpty {
+        try await eventually("the signal is heard", every: .milliseconds(2)) {
             kill(getpid(), SIGWINCH)
-            try await Task.sleep(for: .milliseconds(2))
+            return !heard.isEmpty
         }
         #expect(heard.all == [SIGWINCH])
     }

@@ -1,4 +1,5 @@
 import MusterCLI
+import MusterTestKit
 import Synchronization
 import Testing
 
@@ -31,7 +32,7 @@ struct WaitingNoticeTests {
 
     @Test func workThatTakesLongIsAnnouncedAndItsAnswerHandedOn() async throws {
         let answer = try await announcing(notice(), after: .milliseconds(5)) { [written] in
-            while written.all.isEmpty { try await Task.sleep(for: .milliseconds(2)) }
+            try await eventually("it is announced", every: .milliseconds(2)) { !written.all.isEmpty }
             return 7
         }
         #expect(answer == 7)

@@ -125,7 +125,7 @@ private let good = references(1, 2) + Wire.sample(1, 1)
     @Test(
         arguments: [
             ("application/x-protobuf", "snappy", "0.1.0", .v1), (nil, nil, nil, .v1), ("", "", "", .v1),
-            ("Application/X-Protobuf", "SNAPPY", nil, .v1),
+            ("Application/X-Protobuf", "SNAPPY", nil, .v1), (" \t application/x-protobuf\t ", " snappy ", " \t", .v1),
             ("application/x-protobuf;proto=prometheus.WriteRequest", "snappy", "0.1.0", .v1),
             (v2Type, "snappy", "2.0.0", .v2), (v2Type, "snappy", nil, .v2), (v2Type, "snappy", "nonsense", .v2),
             ("application/x-protobuf ; charset=x; proto = io.prometheus.write.v2.Request", "snappy", "2.0.0", .v2),
