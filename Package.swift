@@ -5,17 +5,29 @@ import PackageDescription
 // executables parse arguments. A target may import only what it declares here
 // (`swift build --explicit-target-dependency-import-check error`).
 
-let settings: [SwiftSetting] = [
+let common: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     .enableUpcomingFeature("ExistentialAny"),
     .enableUpcomingFeature("MemberImportVisibility"),
     .enableUpcomingFeature("InternalImportsByDefault"),
-    .strictMemorySafety(),
     .treatAllWarnings(as: .error),
 ]
 
+let settings: [SwiftSetting] =
+    common + [
+        .strictMemorySafety(),
+        // A section for each function, so that the linker can follow agent/functions.order.
+        .unsafeFlags(["-Xfrontend", "-function-sections"], .when(configuration: .release)),
+    ]
+
+/// The code an agent needs once it runs lies together, so that few of its pages are resident (decision 0016).
+let inFunctionOrder = [
+    "-use-ld=lld", "-Xlinker", "--no-warn-symbol-ordering",
+    "-Xlinker", "--symbol-ordering-file=\(Context.packageDirectory)/agent/functions.order",
+]
+
 /// Tests may reach into C without saying `unsafe` at every step.
-let testSettings: [SwiftSetting] = Array(settings.dropLast(2)) + [.treatAllWarnings(as: .error)]
+let testSettings = common
 
 let collections: [Target.Dependency] = [
     .product(name: "DequeModule", package: "swift-collections"),
@@ -133,7 +145,8 @@ let package = Package(
                 "MusterAgent", "MusterModel", log, .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
-            path: "agent", swiftSettings: settings),
+            path: "agent", exclude: ["functions.order"], swiftSettings: settings,
+            linkerSettings: [.unsafeFlags(inFunctionOrder, .when(configuration: .release))]),
         .executableTarget(
             name: "muster",
             dependencies: [
