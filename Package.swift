@@ -16,14 +16,14 @@ let common: [SwiftSetting] = [
 let settings: [SwiftSetting] =
     common + [
         .strictMemorySafety(),
-        // A section for each function, so that the linker can follow agent/functions.order.
+        // A section for each function, so that the linker can follow agent/Generated/functions.order.
         .unsafeFlags(["-Xfrontend", "-function-sections"], .when(configuration: .release)),
     ]
 
 /// The code an agent needs once it runs lies together, so that few of its pages are resident (decision 0016).
 let inFunctionOrder = [
     "-use-ld=lld", "-Xlinker", "--no-warn-symbol-ordering",
-    "-Xlinker", "--symbol-ordering-file=\(Context.packageDirectory)/agent/functions.order",
+    "-Xlinker", "--symbol-ordering-file=\(Context.packageDirectory)/agent/Generated/functions.order",
 ]
 
 /// Tests may reach into C without saying `unsafe` at every step.
@@ -145,7 +145,7 @@ let package = Package(
                 "MusterAgent", "MusterModel", log, .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
-            path: "agent", exclude: ["functions.order"], swiftSettings: settings,
+            path: "agent", exclude: ["Generated/functions.order"], swiftSettings: settings,
             linkerSettings: [.unsafeFlags(inFunctionOrder, .when(configuration: .release))]),
         .executableTarget(
             name: "muster",

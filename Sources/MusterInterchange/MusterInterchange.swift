@@ -69,6 +69,14 @@ package enum FamilyType: Int, Sendable, CaseIterable {
     /// As OpenMetrics and Prometheus's metadata API spell it.
     package var name: String { self == .unknown ? "unknown" : String(describing: self).lowercased() }
 
+    /// Whether its series begin at zero at their start. Of an unknown one only its sender knows.
+    package var counts: Bool {
+        switch self {
+        case .unknown, .counter, .histogram, .summary: true
+        case .gauge, .gaugeHistogram, .info, .stateSet: false
+        }
+    }
+
     package init?(name: String) {
         guard let type = Self.allCases.first(where: { $0.name == name }) else { return nil }
         self = type

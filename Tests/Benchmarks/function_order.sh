@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes agent/functions.order: the functions an agent runs in P7 once its start is over, which the linker lays side by side.
+# Makes agent/Generated/functions.order: the functions an agent runs in P7 once its start is over, which the linker lays side by side.
 # Needs valgrind and what P7 needs (root, docker.io, iproute2, busybox-static), and a release build of both executables.
 # Run it when the agent's work has changed a lot: a name that no longer exists costs nothing, a new function lies elsewhere.
 #   function_order.sh          makes the list, then build again: only a link follows it
@@ -9,7 +9,7 @@ export LC_ALL=C
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 release="$root/.build/release"
-order="$root/agent/functions.order"
+order="$root/agent/Generated/functions.order"
 
 fail() {
     printf 'function_order.sh: %s\n' "$*" >&2
@@ -22,7 +22,7 @@ functions() {
 if [ "${1:-}" = --check ]; then
     listed=$(wc -l <"$order")
     present=$(functions "$release/muster-agent" | comm -12 - "$order" | wc -l)
-    printf '%s of the %s functions of agent/functions.order are in the agent\n' "$present" "$listed"
+    printf '%s of the %s functions of agent/Generated/functions.order are in the agent\n' "$present" "$listed"
     [ $((present * 5)) -ge $((listed * 4)) ] || fail "the list is too old: run it without --check and commit the list"
     exit 0
 fi
@@ -59,4 +59,4 @@ cat "$work"/calls.* | sed -nE "s/^c?fn=\([0-9]+\) (.+)$/\1/p" | sed -E "s/'[0-9]
 functions "$work/agent.real" | comm -12 - "$work/ran" >"$work/order"
 [ -s "$work/order" ] || fail "no function of the agent was seen running"
 mv "$work/order" "$order"
-printf '%s functions in agent/functions.order\n' "$(wc -l <"$order")"
+printf '%s functions in agent/Generated/functions.order\n' "$(wc -l <"$order")"

@@ -364,4 +364,47 @@ struct PushTests {
             #expect(try await pusher.metric("relayed_requests_total") == "4")
         }
     }
+
+    /// A histogram is several samples and one data point. What an export says of starts is stored, and so is one that
+    /// becomes more than a record of the log may have.
+    @Test(.timeLimit(.minutes(2)))
+    func anExportIsCountedInPointsAndStoredInPortions() async throws {
+        try await RunningCoordinator.run(try Scratch("otlp-points")) { coordinator in
+            let pusher = try await Pusher(coordinator)
+            let time = MachineClock.wall
+            func point(_ at: Instant, _ more: String) -> String {
+                #"{"startTimeUnixNano":"\#((at - .seconds(30)).nanoseconds)","timeUnixNano":"\#(at.nanoseconds)","#
+                    + more + "}"
+            }
+            let attribute = #"{"key":"host","value":{"stringValue":"a"}}"#
+            let shape =
+                #""attributes":[\#(attribute)],"count":6,"sum":7.5,"bucketCounts":[1,2,3],"explicitBounds":[0.5,10]"#
+            let latency =
+                #"{"name":"latency","histogram":{"aggregationTemporality":2,"dataPoints":["#
+                + "\(point(time, shape)),\(point(time + .hours(20), shape))]}}"
+            let histograms = try await pusher.export(
+                "application/json",
+                Array(#"{"resourceMetrics":[{"scopeMetrics":[{"metrics":[\#(latency)]}]}]}"#.utf8))
+            let partial = try JSON(histograms.body)["partialSuccess"]
+            #expect(partial?["rejectedDataPoints"]?.text == "1", "\(histograms.words)")
+            #expect(partial?["errorMessage"]?.text?.hasPrefix("not stored: 5 samples too far ahead") == true)
+            #expect(try await pusher.values("count_over_time(latency_count[5m])") == ["a": ["2"]])
+
+            // 2,400 series of 4 KB labels that do not compress: 9.6 MB, more than a record of the log may have.
+            var generator = SeededRandom(seed: 1)
+            let letters = Array("abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_-".utf8)
+            let points = (0..<2_400).map { number in
+                let text = String(decoding: (0..<4_000).map { _ in letters[Int(generator.next() & 63)] }, as: UTF8.self)
+                let attributes = #"\#(attribute),{"key":"k","value":{"stringValue":"\#(text)"}}"#
+                return point(time, #""asInt":\#(number),"attributes":[\#(attributes)]"#)
+            }
+            let large =
+                #"{"name":"large","sum":{"aggregationTemporality":2,"isMonotonic":true,"dataPoints":["#
+                + points.joined(separator: ",") + "]}}"
+            let stored = try await pusher.export(
+                "application/json", Array(#"{"resourceMetrics":[{"scopeMetrics":[{"metrics":[\#(large)]}]}]}"#.utf8))
+            #expect(stored.status == 200 && stored.words == "{}", "\(stored.words.prefix(300))")
+            #expect(try await pusher.values("count by (host) (large_total)") == ["a": ["2400"]])
+        }
+    }
 }

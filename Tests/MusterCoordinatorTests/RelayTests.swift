@@ -94,6 +94,60 @@ struct RelayTests {
         await restarted.close(now: now)
     }
 
+    /// A zero stands where a counter began: of a new series, and of one that began again at once to a higher value.
+    @Test(arguments: [RemoteWriteVersion.v1, .v2])
+    func aCounterBeginsWithAZeroAtItsStartAlsoAfterARestart(version: RemoteWriteVersion) async throws {
+        let at = now.milliseconds - 60_000
+        let given: [(name: String, type: FamilyType?, samples: [(Int64, Double)], starts: [Int64], read: [Double])] = [
+            ("began_total", .counter, [(at, 50)], [at - 20_000], [0, 50]),
+            ("unsaid_total", .counter, [(at, 50)], [0], [50]),
+            ("at_once_total", .counter, [(at, 50)], [at], [50]),
+            ("later_total", .counter, [(at, 50)], [at + 5_000], [50]),
+            ("again_total", .counter, [(at, 50), (at + 10_000, 80)], [at - 20_000, at + 5_000], [0, 50, 0, 80]),
+            ("same_total", nil, [(at, 50), (at + 10_000, 80)], [at - 20_000, at - 20_000], [0, 50, 80]),
+            ("partly_total", nil, [(at, 50), (at + 10_000, 80)], [0, at + 5_000], [50, 0, 80]),
+            ("gauge", .gauge, [(at, 50)], [at - 20_000], version == .v1 ? [0, 50] : [50]),
+        ]
+        var first = RemoteWriteV1Encoder()
+        var second = RemoteWriteV2Encoder()
+        for one in given {
+            let samples = one.samples.map { Sample(milliseconds: $0.0, value: $0.1) }
+            let series = SeriesSamples(labels: ["__name__": one.name, "host": "a"], samples: samples)
+            first.add(labels: LabelBytes.encode(series.labels), samples: samples, starts: one.starts)
+            second.add(series, starts: one.starts, family: one.type.map { FamilyMetadata(name: one.name, type: $0) })
+        }
+        let body = Snappy.compress(version == .v1 ? first.bytes : second.bytes)
+        let running = try open(scratch("data"))
+        let codec = RelayedBatch.Codec(version)
+        for _ in 0..<2 {
+            // The second time everything is there already, the zeros too.
+            let outcome = try await running.relay(try RelayedBatch(body, codec), body, codec, now: now)
+            #expect(outcome.written == 11 && outcome.storeRefusals == nil && outcome.unstored.isEmpty)
+        }
+        for one in given { #expect(try values(running, one.name) == one.read, "\(one.name)") }
+        try FileManager.default.copyItem(atPath: scratch("data"), toPath: scratch("copy"))
+        await running.close(now: now)
+        let replayed = try open(scratch("copy"))
+        for one in given { #expect(try values(replayed, one.name) == one.read, "\(one.name) after a restart") }
+        await replayed.close(now: now)
+    }
+
+    /// Translated exports stand in the log as requests of 1.0 with what was said of their starts.
+    @Test
+    func whatIsTranslatedKeepsItsStartsInTheLog() throws {
+        let series = [
+            SeriesSamples(labels: ["__name__": "a"], samples: [Sample(milliseconds: 5, value: 1)]),
+            SeriesSamples(
+                labels: ["__name__": "b"],
+                samples: [Sample(milliseconds: 5, value: 1), Sample(milliseconds: 6, value: 2)]),
+            SeriesSamples(labels: ["__name__": "c"], samples: [Sample(milliseconds: 7, value: 3)]),
+        ]
+        let made = RelayedBatch(series, starts: [[0], [0, 4], [0]])
+        #expect(made.starts == [0, 0, 4, 0])
+        #expect(try RelayedBatch(made.remoteWriteBody, .remoteWriteV1).starts == [0, 0, 4, 0])
+        #expect(RelayedBatch(series).starts.isEmpty)
+    }
+
     /// The disk failed, the sender comes again; then the process is killed, and the sender comes once more.
     @Test
     func whatCouldNotBeMadeDurableIsTakenOnceWhenItComesAgain() async throws {

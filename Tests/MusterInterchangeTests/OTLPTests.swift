@@ -268,6 +268,45 @@ private func translated(_ metrics: OTLPMetrics, _ options: OTLPTranslation = .in
         #expect(result.attributeCollisions == 1)
     }
 
+    @Test func `samples know their point, and those of counters their start`() throws {
+        let result = translated(try OTLPMetrics(protobuf: Fixtures.otlp))
+        let origins = zip(result.series, result.origins).map { series, origins in
+            "\(series.labels.metricName) \(origins.map { "\($0.point ?? 0)@\($0.start)" }.joined(separator: ","))"
+        }
+        #expect(
+            origins == [
+                "memory_usage_bytes 1@0", "memory_usage_bytes 2@0", "memory_usage_bytes 3@0",
+                "requests_total 4@1700000000000", "latency_milliseconds_bucket 5@1700000000000",
+                "latency_milliseconds_bucket 5@1700000000000", "latency_milliseconds_bucket 5@1700000000000",
+                "latency_milliseconds_count 5@1700000000000", "latency_milliseconds_sum 5@1700000000000",
+                "rpc_seconds 6@0", "rpc_seconds 6@0", "rpc_seconds_count 6@1700000000000",
+                "rpc_seconds_sum 6@1700000000000", "target_info 0@0",
+            ])
+    }
+
+    @Test func `the start of deltas is that of the first`() {
+        var translator = OTLPTranslator()
+        func send(_ start: UInt64, _ end: UInt64) -> [Int64] {
+            let data = OTLPMetrics.Data.sum(
+                [point(1, head(start: start * 1_000_000, time: end * 1_000_000))], .delta, isMonotonic: true)
+            let series = translator.translate(metric("d", data), now: Instant(seconds: 10))
+            return series.origins.flatMap { $0.map(\.start) }
+        }
+        #expect(send(1_000, 2_000) == [1_000] && send(2_000, 3_000) == [1_000])
+    }
+
+    @Test func `a large export is cut into portions`() throws {
+        let whole = translated(try OTLPMetrics(protobuf: Fixtures.otlp))
+        #expect(whole.portions(maxBytes: 1 << 20).count == 1)
+        for maxBytes in [1, 200, 500] {
+            let portions = whole.portions(maxBytes: maxBytes)
+            #expect(portions.count > 2)
+            #expect(portions.flatMap(\.families) == whole.families && portions.flatMap(\.series) == whole.series)
+            #expect(portions.flatMap(\.origins) == whole.origins)
+        }
+        #expect(OTLPSeries().portions(maxBytes: 1).isEmpty)
+    }
+
     @Test func `scope and promoted attributes become labels when asked for`() throws {
         var options = OTLPTranslation()
         options.hasScopeLabels = true
@@ -424,47 +463,5 @@ private func translated(_ metrics: OTLPMetrics, _ options: OTLPTranslation = .in
         #expect(try deltas.add([1], to: ["a": "2"], start: 2, time: 3, now: now).values == [2])
         deltas.end(["a": "2"])
         #expect(deltas.count == 0)
-    }
-}
-
-@Suite struct OTLPAnswers {
-    @Test func `a plain success is empty`() {
-        let response = OTLPResponse(OTLPSeries())
-        #expect(response.encoded(.protobuf) == [])
-        #expect(String(decoding: response.encoded(.json), as: UTF8.self) == "{}")
-    }
-
-    @Test func `what was rejected is counted and said`() {
-        let response = OTLPResponse(rejectedDataPoints: 300, message: "a \"b\"\n")
-        #expect(response.encoded(.protobuf) == Wire.bytes(1, Wire.number(1, 300) + Wire.text(2, "a \"b\"\n")))
-        #expect(
-            String(decoding: response.encoded(.json), as: UTF8.self)
-                == #"{"partialSuccess":{"rejectedDataPoints":"300","errorMessage":"a \"b\"\n"}}"#)
-    }
-
-    @Test func `refusals, the store's words and warnings make one message`() {
-        var series = OTLPSeries()
-        series.refusals.add(SeriesRefusal(.noValue, "a data point without a value", series: "m"))
-        series.attributeCollisions = 2
-        let response = OTLPResponse(series, storeRejected: 4, storeMessage: "4 too old")
-        #expect(response.rejectedDataPoints == 5)
-        #expect(
-            response.message == "1 data points refused: series m: a data point without a value. 4 too old. "
-                + "2 data points have attributes that become one label; values were joined")
-    }
-
-    @Test func `errors have the shape of a status`() {
-        let status = OTLPStatus.invalid("no \u{1} JSON")
-        #expect(status.encoded(.protobuf) == Wire.number(1, 3) + Wire.text(2, "no \u{1} JSON"))
-        #expect(String(decoding: status.encoded(.json), as: UTF8.self) == #"{"code":3,"message":"no \u0001 JSON"}"#)
-    }
-
-    @Test(
-        arguments: [
-            ("application/x-protobuf", .protobuf), ("application/json; charset=utf-8", .json),
-            ("Application/JSON", .json), ("text/plain", nil), (nil, nil),
-        ] as [(String?, OTLPEncoding?)])
-    func `the answer has the encoding of the request`(type: String?, expected: OTLPEncoding?) {
-        #expect(OTLPEncoding(contentType: type) == expected)
     }
 }

@@ -110,27 +110,36 @@ package final class MetricStore: Sendable {
     package func relayed(_ batch: RelayedBatch, at position: SegmentPosition?, now: Instant) -> RelayedOutcome {
         var outcome = RelayedOutcome()
         let prints = batch.entries.map { SeriesStore.fingerprint(batch.bytes.span.extracting($0.labels), seed: seed) }
-        // Entries by series, for the names of samples that are decided later.
+        // Entries by series, for samples that are decided later.
         var waiting: [SeriesRef: Int] = [:]
-        var known: [SeriesRef?] = []
+        var refs: [SeriesRef?] = []
         var next = 0
         while next < batch.entries.count {
             let end = min(next + Self.seriesPerHold, batch.entries.count)
             let undecided = state.withLock { state in
                 state.series.timeAdvanced(to: now)
-                state.series.series(of: prints.span.extracting(next..<end), into: &known)
+                state.series.series(of: prints.span.extracting(next..<end), into: &refs)
+                for index in next..<end where refs[index - next] == nil {
+                    // Once more by itself: an entry before it may have made the series.
+                    refs[index - next] =
+                        state.series.series(of: prints[index])
+                        ?? Self.create(batch, batch.entries[index], prints[index], &state, &outcome)
+                }
+                if !batch.starts.isEmpty { Self.begin(batch, next..<end, refs, &state) }
                 for index in next..<end {
-                    Self.apply(batch, index, known[index - next], prints[index], &state, &outcome, &waiting)
                     for number in batch.entries[index].samples {
                         noteTime(batch.samples[number].milliseconds, now, &state)
                     }
+                    guard let ref = refs[index - next] else { continue }
+                    Self.append(batch, index, ref, &state, &outcome, &waiting)
                 }
                 return state.series.takeUndecided()
             }
             settle(undecided) { result, undecided in
-                outcome.add(result, undecided.asSample) {
-                    waiting[undecided.series].map { batch.name(of: batch.entries[$0]) } ?? "a series"
-                }
+                guard let index = waiting[undecided.series],
+                    let number = batch.number(in: batch.entries[index], milliseconds: undecided.milliseconds)
+                else { return }
+                outcome.add(result, number, batch, batch.entries[index])
             }
             next = end
         }
@@ -144,28 +153,39 @@ package final class MetricStore: Sendable {
         return outcome
     }
 
-    private static func apply(
-        _ batch: RelayedBatch, _ index: Int, _ known: SeriesRef?, _ print: Fingerprint, _ state: inout State,
-        _ outcome: inout RelayedOutcome, _ waiting: inout [SeriesRef: Int]
+    /// Puts the zeros in at which the counters of these entries began. All before their samples: those of one exporter
+    /// began together, and a time is a row.
+    private static func begin(
+        _ batch: RelayedBatch, _ entries: Range<Int>, _ refs: [SeriesRef?], _ state: inout State
+    ) {
+        for index in entries {
+            guard let ref = refs[index - entries.lowerBound], let first = batch.entries[index].samples.first,
+                batch.starts[first] > 0, batch.starts[first] < batch.samples[first].milliseconds
+            else { continue }
+            state.series.begin(ref, milliseconds: batch.starts[first])
+        }
+    }
+
+    private static func append(
+        _ batch: RelayedBatch, _ index: Int, _ ref: SeriesRef, _ state: inout State, _ outcome: inout RelayedOutcome,
+        _ waiting: inout [SeriesRef: Int]
     ) {
         let entry = batch.entries[index]
-        let ref: SeriesRef
-        // Once more by itself: an entry before it may have made the series.
-        if let known = known ?? state.series.series(of: print) {
-            ref = known
-        } else {
-            guard let made = create(batch, entry, print, &state, &outcome) else { return }
-            ref = made
-        }
         for number in entry.samples {
             let sample = batch.samples[number]
+            // Began again within the batch.
+            if !batch.starts.isEmpty, number > entry.samples.lowerBound, batch.starts[number] < sample.milliseconds,
+                batch.starts[number] > batch.starts[number - 1]
+            {
+                state.series.begin(ref, milliseconds: batch.starts[number])
+            }
             let result = state.series.append(
                 ref, milliseconds: sample.milliseconds, bits: sample.value.bitPattern)
             guard result != .undecided else {
                 waiting[ref] = index
                 continue
             }
-            outcome.add(result, sample) { batch.name(of: entry) }
+            outcome.add(result, number, batch, entry)
         }
     }
 
@@ -177,7 +197,7 @@ package final class MetricStore: Sendable {
         do throws(MusterInterchange.SeriesRefusal) {
             try LabelBytes.decode(batch.bytes.span, entry.labels, rules: batch.rules, into: &labels)
         } catch {
-            outcome.refusals.add(error)
+            outcome.add(error, entry)
             return nil
         }
         let slices = labels.map { label in
@@ -186,7 +206,7 @@ package final class MetricStore: Sendable {
                 valueStart: UInt32(label.value.lowerBound), valueCount: UInt32(label.value.count))
         }
         guard let owner = state.series.owner(key: batch.owner(labels), kind: .relayed) else {
-            outcome.add(.unknownOwner, samples: entry.samples.count) { batch.name(of: entry) }
+            outcome.add(.unknownOwner, batch, entry)
             return nil
         }
         do throws(MusterSeries.SeriesRefusal) {
@@ -194,7 +214,7 @@ package final class MetricStore: Sendable {
             state.series.note(print, of: ref)
             return ref
         } catch {
-            outcome.add(error, samples: entry.samples.count) { batch.name(of: entry) }
+            outcome.add(error, batch, entry)
             return nil
         }
     }
@@ -286,10 +306,6 @@ package final class MetricStore: Sendable {
     }
 }
 
-extension UndecidedSample {
-    fileprivate var asSample: Sample { Sample(milliseconds: milliseconds, value: Double(bitPattern: bits)) }
-}
-
 extension RelayedBatch {
     fileprivate var rules: LabelBytes.Rules {
         var rules = LabelBytes.Rules()
@@ -308,7 +324,12 @@ extension RelayedBatch {
     }
 
     /// For messages.
-    fileprivate func name(of entry: Entry) -> String {
+    /// The sample of an entry at a time.
+    fileprivate func number(in entry: Entry, milliseconds: Int64) -> Int? {
+        entry.samples.first { samples[$0].milliseconds == milliseconds }
+    }
+
+    func name(of entry: Entry) -> String {
         var labels: [LabelRange] = []
         guard (try? LabelBytes.decode(bytes.span, entry.labels, into: &labels)) != nil else { return "a series" }
         return LabelBytes.text(bytes.span, labels)

@@ -25,6 +25,9 @@ package struct RelayedBatch: Sendable {
     package private(set) var bytes: [UInt8] = []
     package private(set) var entries: [Entry] = []
     package private(set) var samples: [Sample] = []
+    /// By sample when its counter began to count, milliseconds; 0 when that was not said. Empty when it was said of
+    /// none.
+    package private(set) var starts: [Int64] = []
     package private(set) var metadata: [FamilyMetadata] = []
     package private(set) var tally = RemoteWriteTally()
     package let isOrderRequired: Bool
@@ -66,17 +69,19 @@ package struct RelayedBatch: Sendable {
         if case .tooLarge = error { true } else { false }
     }
 
-    /// Samples made here: results of rules, pushed formats that were translated.
-    package init(_ series: [SeriesSamples], families: [FamilyMetadata] = []) {
+    /// Samples made here: results of rules, pushed formats that were translated. `starts` by series and sample.
+    package init(_ series: [SeriesSamples], starts: [[Int64]] = [], families: [FamilyMetadata] = []) {
         isOrderRequired = false
         metadata = families
-        for one in series {
+        for (index, one) in series.enumerated() {
             let start = bytes.count
             bytes += LabelBytes.encode(one.labels)
             let first = samples.count
             samples += one.samples
             entries.append(Entry(labels: start..<bytes.count, samples: first..<samples.count))
+            if index < starts.count { note(starts[index], from: first) }
         }
+        finishStarts()
         tally.series = series.count
         tally.samples = samples.count
     }
@@ -85,7 +90,9 @@ package struct RelayedBatch: Sendable {
     package var remoteWriteBody: [UInt8] {
         var encoder = RemoteWriteV1Encoder()
         for entry in entries {
-            encoder.add(labels: Array(bytes[entry.labels]), samples: Array(samples[entry.samples]))
+            encoder.add(
+                labels: Array(bytes[entry.labels]), samples: Array(samples[entry.samples]),
+                starts: starts.isEmpty ? [] : Array(starts[entry.samples]))
         }
         for family in metadata { encoder.add(family) }
         return Snappy.compress(encoder.bytes)
@@ -117,8 +124,22 @@ package struct RelayedBatch: Sendable {
                 labels = start..<bytes.count
             }
             entries.append(Entry(labels: labels, samples: first..<samples.count))
+            note(walker.starts, from: first)
             each(&self, walker)
         }
+        finishStarts()
         tally = walker.tally
+    }
+
+    /// What was said of the samples from `first` on.
+    private mutating func note(_ said: [Int64], from first: Int) {
+        guard said.contains(where: { $0 != 0 }) else { return }
+        starts.append(contentsOf: repeatElement(0, count: first - starts.count))
+        starts += said
+    }
+
+    private mutating func finishStarts() {
+        guard !starts.isEmpty else { return }
+        starts.append(contentsOf: repeatElement(0, count: samples.count - starts.count))
     }
 }

@@ -9,6 +9,8 @@ package struct RelayedOutcome: Sendable {
 
     /// Samples the store has now, those it had already included.
     package var written = 0
+    /// Numbers of the others in their batch, in no order.
+    package private(set) var unstored: [Int] = []
     /// Series whose labels break a rule.
     package var refusals = RefusalTally()
     private var refused: [String: Int] = [:]
@@ -23,18 +25,36 @@ package struct RelayedOutcome: Sendable {
         return "not stored: \(counts); for example \(samples.joined(separator: "; "))"
     }
 
-    mutating func add(_ outcome: SampleOutcome, _ sample: Sample, _ series: () -> String) {
+    mutating func add(
+        _ outcome: SampleOutcome, _ number: Int, _ batch: RelayedBatch, _ entry: RelayedBatch.Entry
+    ) {
+        let what: String
         switch outcome {
-        case .stored, .duplicate: written += 1
-        case .conflicting: refuse("samples with another value for a time that has one", sample, series)
-        case .tooOld: refuse("samples too far behind their series, or past the retention", sample, series)
-        case .tooFarAhead: refuse("samples too far ahead of the coordinator's clock", sample, series)
-        case .full, .undecided: refuse("samples for want of memory", sample, series)
-        case .unknownSeries: refuse("samples of series that were forgotten meanwhile", sample, series)
+        case .stored, .duplicate:
+            written += 1
+            return
+        case .conflicting: what = "samples with another value for a time that has one"
+        case .tooOld: what = "samples too far behind their series, or past the retention"
+        case .tooFarAhead: what = "samples too far ahead of the coordinator's clock"
+        case .full, .undecided: what = "samples for want of memory"
+        case .unknownSeries: what = "samples of series that were forgotten meanwhile"
         }
+        unstored.append(number)
+        refused[what, default: 0] += 1
+        guard samples.count < Self.examples else { return }
+        samples.append("\(batch.name(of: entry)) at \(Instant(milliseconds: batch.samples[number].milliseconds))")
     }
 
-    mutating func add(_ refusal: MusterSeries.SeriesRefusal, samples count: Int, _ series: () -> String) {
+    /// A series of the batch whose labels break a rule.
+    mutating func add(_ refusal: MusterInterchange.SeriesRefusal, _ entry: RelayedBatch.Entry) {
+        refusals.add(refusal)
+        unstored += entry.samples
+    }
+
+    /// A series of the batch that found no place.
+    mutating func add(
+        _ refusal: MusterSeries.SeriesRefusal, _ batch: RelayedBatch, _ entry: RelayedBatch.Entry
+    ) {
         let what =
             switch refusal {
             case .overOwnerBudget: "series over their sender's budget"
@@ -43,14 +63,8 @@ package struct RelayedOutcome: Sendable {
             case .badLabels, .unknownOwner: "series with labels that are not valid"
             }
         refused[what, default: 0] += 1
-        if samples.count < Self.examples { samples.append("\(series()): \(refusal)") }
-    }
-
-    private mutating func refuse(_ what: String, _ sample: Sample, _ series: () -> String) {
-        refused[what, default: 0] += 1
-        if samples.count < Self.examples {
-            samples.append("\(series()) at \(Instant(milliseconds: sample.milliseconds))")
-        }
+        if samples.count < Self.examples { samples.append("\(batch.name(of: entry)): \(refusal)") }
+        unstored += entry.samples
     }
 }
 

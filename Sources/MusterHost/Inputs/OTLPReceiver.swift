@@ -79,30 +79,34 @@ package final class OTLPReceiver: Sendable {
         let arrived = now()
         let result = translator.withLock { $0.translate(export.metrics, now: arrived) }
         let rejected = take(result, arrived)
-        let words = rejected > 0 ? "more than the \(maxSeries) series allowed, \(rejected) samples are not taken" : ""
+        let words = rejected > 0 ? "more than the \(maxSeries) series allowed" : ""
         return OTLPRequest.answer(
             export.encoding, OTLPResponse(result, storeRejected: rejected, storeMessage: words))
     }
 
-    /// Returns how many samples found no room. One series at a time, so that the tick never waits for long.
+    /// Returns how many points had a sample that found no room. One series at a time, so that the tick never waits for
+    /// long.
     private func take(_ result: OTLPSeries, _ arrived: Instant) -> Int {
-        var rejected = 0
-        for series in result.series {
+        var rejected: Set<Int> = []
+        var refused = 0
+        for (series, origins) in zip(result.series, result.origins) {
             let isTaken = state.withLock { state in
                 state.latest.received(series, now: arrived) { metric in
                     result.families.first { $0.covers(metric) }
                 }
             }
-            if !isTaken { rejected += series.samples.count }
+            guard !isTaken else { continue }
+            refused += series.samples.count
+            rejected.formUnion(origins.compactMap(\.point))
         }
         state.withLock { state in
             state.counters.requests += 1
             state.counters.points += UInt64(result.points)
-            state.counters.refusedSamples += UInt64(rejected)
+            state.counters.refusedSamples += UInt64(refused)
             for (reason, count) in result.refusals.counts {
                 state.counters.refusedPoints[reason, default: 0] += UInt64(count)
             }
         }
-        return rejected
+        return rejected.count
     }
 }

@@ -12,21 +12,6 @@ package struct OTLPTranslation: Sendable {
     package init() {}
 }
 
-/// What an export became.
-package struct OTLPSeries: Equatable, Sendable {
-    /// Each set of labels once, in the order of its first point.
-    package var series: [SeriesSamples] = []
-    package var families: [FamilyMetadata] = []
-    /// Data points that are not taken; the sender hears of them in `partial_success`.
-    package var refusals = RefusalTally()
-    /// Points two attributes of which became one label: the values stand there joined by `;`.
-    package var attributeCollisions = 0
-    /// Points taken.
-    package var points = 0
-
-    package init() {}
-}
-
 /// Turns exports into series, one after the other; keeps the totals of delta streams in between.
 package struct OTLPTranslator: Sendable {
     private let options: OTLPTranslation
@@ -35,6 +20,8 @@ package struct OTLPTranslator: Sendable {
     private var places: [Labels: Int] = [:]
     private var families: Set<String> = []
     private var now = Instant.distantPast
+    /// Data points so far.
+    private var point = 0
 
     package init(options: OTLPTranslation = OTLPTranslation(), deltas: DeltaAccumulator = DeltaAccumulator()) {
         self.options = options
@@ -47,6 +34,7 @@ package struct OTLPTranslator: Sendable {
         places = [:]
         families = []
         self.now = now
+        point = 0
         deltas.expire(now: now)
         for resource in metrics.resources { translate(resource) }
         let result = output
@@ -63,7 +51,7 @@ package struct OTLPTranslator: Sendable {
             for metric in scope.metrics { translate(metric, labels, newest: &newest) }
         }
         guard newest > 0, let info = base.targetInfo else { return }
-        append(info, 1, time: newest)
+        append(info, 1, time: newest, OTLPSeries.Origin(point: nil, start: 0))
         describe(FamilyMetadata(name: "target_info", type: .gauge, help: "Attributes of the resource"))
     }
 
@@ -89,7 +77,7 @@ package struct OTLPTranslator: Sendable {
         else {
             return refuse(.noName, "no character of the metric's name can be kept", metric.name, metric.pointCount)
         }
-        let context = Context(name: name, common: common)
+        let context = Context(name: name, common: common, counts: type.counts)
         let before = output.points
         switch metric.data {
         case .gauge(let points): for point in points { add(point, .cumulative, context, &newest) }
@@ -120,19 +108,27 @@ extension OTLPTranslator {
     private struct Context {
         var name: String
         var common: [String: String]
+        var counts: Bool
+
+        func origin(_ point: Int, start: UInt64) -> OTLPSeries.Origin {
+            OTLPSeries.Origin(point: point, start: counts ? Int64(start / 1_000_000) : 0)
+        }
     }
 
     private mutating func add(
         _ point: OTLPMetrics.NumberPoint, _ temporality: OTLPMetrics.Temporality, _ context: Context,
         _ newest: inout UInt64
     ) {
+        self.point += 1
         guard let labels = labels(point.head, context) else { return }
         if point.head.hasNoRecordedValue {
             deltas.end(labels)
-            append(labels, StaleMarker.value, time: time(point.head, &newest))
+            append(labels, StaleMarker.value, time: time(point.head, &newest), context.origin(self.point, start: 0))
         } else if let value = point.value {
             guard let total = total([value], [], temporality, labels, point.head) else { return }
-            append(labels, total[0], time: time(point.head, &newest))
+            append(
+                labels, total.values[0], time: time(point.head, &newest),
+                context.origin(self.point, start: total.start))
         } else {
             return refuse(.noValue, "a data point without a value", context.name)
         }
@@ -143,6 +139,7 @@ extension OTLPTranslator {
         _ point: OTLPMetrics.HistogramPoint, _ temporality: OTLPMetrics.Temporality, _ context: Context,
         _ newest: inout UInt64
     ) {
+        self.point += 1
         guard let labels = labels(point.head, context) else { return }
         let isWellFormed =
             point.counts.isEmpty ? point.bounds.isEmpty : point.counts.count == point.bounds.count + 1
@@ -154,50 +151,55 @@ extension OTLPTranslator {
         }
         let isStale = point.head.hasNoRecordedValue
         let values = [Double(point.count), point.sum ?? 0] + point.counts.map { Double($0) }
-        guard let total = isStale ? values : total(values, point.bounds, temporality, labels, point.head) else {
+        let ended = DeltaAccumulator.Total(start: 0, values: values.map { _ in StaleMarker.value })
+        guard let total = isStale ? ended : total(values, point.bounds, temporality, labels, point.head) else {
             return
         }
         if isStale { deltas.end(labels) }
         let time = time(point.head, &newest)
+        let origin = context.origin(self.point, start: total.start)
         var running = 0.0
         for (index, bound) in point.bounds.enumerated() where bound != .infinity {
-            running += total[index + 2]
-            append(labels, "_bucket", ("le", GoFloat.fixed(bound)), isStale ? StaleMarker.value : running, time)
+            running += total.values[index + 2]
+            append(labels, "_bucket", ("le", GoFloat.fixed(bound)), isStale ? StaleMarker.value : running, time, origin)
         }
-        append(labels, "_bucket", ("le", "+Inf"), isStale ? StaleMarker.value : total[0], time)
-        append(labels, "_count", nil, isStale ? StaleMarker.value : total[0], time)
-        if point.sum != nil { append(labels, "_sum", nil, isStale ? StaleMarker.value : total[1], time) }
+        append(labels, "_bucket", ("le", "+Inf"), total.values[0], time, origin)
+        append(labels, "_count", nil, total.values[0], time, origin)
+        if point.sum != nil { append(labels, "_sum", nil, total.values[1], time, origin) }
         output.points += 1
     }
 
     private mutating func add(_ point: OTLPMetrics.SummaryPoint, _ context: Context, _ newest: inout UInt64) {
+        self.point += 1
         guard let labels = labels(point.head, context) else { return }
         let isStale = point.head.hasNoRecordedValue
         let time = time(point.head, &newest)
+        let origin = context.origin(self.point, start: isStale ? 0 : point.head.start)
         for quantile in point.quantiles {
             append(
                 labels, "", ("quantile", GoFloat.fixed(quantile.quantile)),
-                isStale ? StaleMarker.value : quantile.value, time)
+                isStale ? StaleMarker.value : quantile.value, time,
+                OTLPSeries.Origin(point: origin.point, start: 0))
         }
-        append(labels, "_count", nil, isStale ? StaleMarker.value : Double(point.count), time)
-        append(labels, "_sum", nil, isStale ? StaleMarker.value : point.sum, time)
+        append(labels, "_count", nil, isStale ? StaleMarker.value : Double(point.count), time, origin)
+        append(labels, "_sum", nil, isStale ? StaleMarker.value : point.sum, time, origin)
         output.points += 1
     }
 
-    /// The cumulative values of a point; nil when it was refused.
+    /// The cumulative values of a point, and since when; nil when it was refused.
     private mutating func total(
         _ values: [Double], _ shape: [Double], _ temporality: OTLPMetrics.Temporality, _ labels: Labels,
         _ head: OTLPMetrics.Head
-    ) -> [Double]? {
+    ) -> DeltaAccumulator.Total? {
         switch temporality {
-        case .cumulative: return values
+        case .cumulative: return DeltaAccumulator.Total(start: head.start, values: values)
         case .unspecified:
             refuse(.noTemporality, "neither cumulative nor delta", labels.description)
             return nil
         case .delta:
             do throws(DeltaAccumulator.Refusal) {
                 let time = head.time == 0 ? nanoseconds(now) : head.time
-                return try deltas.add(values, shape: shape, to: labels, start: head.start, time: time, now: now).values
+                return try deltas.add(values, shape: shape, to: labels, start: head.start, time: time, now: now)
             } catch {
                 switch error {
                 case .outOfOrder:
@@ -243,19 +245,25 @@ extension OTLPTranslator {
     private func nanoseconds(_ instant: Instant) -> UInt64 { UInt64(max(0, instant.nanoseconds)) }
 
     private mutating func append(
-        _ labels: Labels, _ suffix: String, _ extra: (name: String, value: String)?, _ value: Double, _ time: UInt64
+        _ labels: Labels, _ suffix: String, _ extra: (name: String, value: String)?, _ value: Double, _ time: UInt64,
+        _ origin: OTLPSeries.Origin
     ) {
         var labels = labels
         if !suffix.isEmpty { labels["__name__"] = labels.metricName + suffix }
         if let extra { labels[extra.name] = extra.value }
-        append(labels, value, time: time)
+        append(labels, value, time: time, origin)
     }
 
-    private mutating func append(_ labels: Labels, _ value: Double, time: UInt64) {
+    private mutating func append(_ labels: Labels, _ value: Double, time: UInt64, _ origin: OTLPSeries.Origin) {
         let sample = Sample(milliseconds: Int64(time / 1_000_000), value: value)
-        if let place = places[labels] { return output.series[place].samples.append(sample) }
+        if let place = places[labels] {
+            output.series[place].samples.append(sample)
+            output.origins[place].append(origin)
+            return
+        }
         places[labels] = output.series.count
         output.series.append(SeriesSamples(labels: labels, samples: [sample]))
+        output.origins.append([origin])
     }
 }
 

@@ -8,11 +8,13 @@ package struct RemoteWriteV1Encoder: Sendable {
 
     package var bytes: [UInt8] { writer.bytes }
 
-    /// `labels` in the form of `LabelBytes`, sorted by name.
-    package mutating func add(labels: [UInt8], samples: [Sample]) {
+    /// `labels` in the form of `LabelBytes`, sorted by name. `starts` as in 2.0; other receivers read over them.
+    package mutating func add(labels: [UInt8], samples: [Sample], starts: [Int64] = []) {
         writer.message(1) { series in
             series.append(labels)
-            for sample in samples { series.sample(sample) }
+            for (index, sample) in samples.enumerated() {
+                series.sample(sample, start: index < starts.count ? starts[index] : 0)
+            }
         }
     }
 

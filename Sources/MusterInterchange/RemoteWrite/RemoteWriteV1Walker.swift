@@ -1,11 +1,14 @@
 package import MusterModel
 
 /// Walks a `prometheus.WriteRequest`: series 1, metadata 3; in a series labels 1, samples 2, exemplars 3, histograms 4.
+///
+/// A sample has value 1, timestamp 2 and, here as in 2.0, its start 3: the log keeps translated exports in this form.
 package struct RemoteWriteV1Walker: RemoteWriteWalker, Sendable {
     /// The request; behind it the labels of the current series when they do not stand together in it.
     package private(set) var bytes: [UInt8]
     package private(set) var labels = 0..<0
     package private(set) var samples: [Sample] = []
+    package private(set) var starts: [Int64] = []
     package var tally = RemoteWriteTally()
     /// Families described so far.
     package private(set) var metadata: [FamilyMetadata] = []
@@ -91,7 +94,9 @@ package struct RemoteWriteV1Walker: RemoteWriteWalker, Sendable {
         var read: [Sample] = []
         swap(&read, &samples)
         read.removeAll(keepingCapacity: true)
-        let outline = try Self.outline(bytes.span, message, &read)
+        var said: [Int64] = []
+        let outline = try Self.outline(bytes.span, message, &read, &said)
+        starts = said
         swap(&read, &samples)
         labels = outline.isInterleaved ? try gatherLabels(message) : outline.labels
         tally.series &+= 1
@@ -101,7 +106,7 @@ package struct RemoteWriteV1Walker: RemoteWriteWalker, Sendable {
     }
 
     private static func outline(
-        _ bytes: Span<UInt8>, _ message: ProtobufReader, _ samples: inout [Sample]
+        _ bytes: Span<UInt8>, _ message: ProtobufReader, _ samples: inout [Sample], _ starts: inout [Int64]
     ) throws(ProtobufError) -> Outline {
         var reader = message
         var outline = Outline(labels: reader.offset..<reader.offset)
@@ -115,7 +120,13 @@ package struct RemoteWriteV1Walker: RemoteWriteWalker, Sendable {
             case 0x0a:
                 _ = try reader.range(bytes)
                 outline.add(field..<reader.offset)
-            case 0x12: samples.append(try sample(bytes, &reader))
+            case 0x12:
+                let (sample, start) = try sample(bytes, &reader)
+                if start != 0 {
+                    while starts.count < samples.count { starts.append(0) }
+                    starts.append(start)
+                }
+                samples.append(sample)
             case 0x1a:
                 _ = try reader.range(bytes)
                 outline.exemplars &+= 1
@@ -130,18 +141,23 @@ package struct RemoteWriteV1Walker: RemoteWriteWalker, Sendable {
     @inline(__always)
     private static func sample(
         _ bytes: Span<UInt8>, _ reader: inout ProtobufReader
-    ) throws(ProtobufError) -> Sample {
+    ) throws(ProtobufError) -> (Sample, start: Int64) {
         var message = try reader.message(bytes)
         var bits: UInt64 = 0
         var milliseconds: UInt64 = 0
+        var start: UInt64 = 0
         while let key = try message.key(bytes) {
             switch key {
             case 0x09: bits = try message.fixed64(bytes)
             case 0x10: milliseconds = try message.varint(bytes)
-            default: try message.skip(key, bytes, known: 1...2)
+            case 0x18: start = try message.varint(bytes)
+            default: try message.skip(key, bytes, known: 1...3)
             }
         }
-        return Sample(milliseconds: Int64(bitPattern: milliseconds), value: Double(bitPattern: bits))
+        return (
+            Sample(milliseconds: Int64(bitPattern: milliseconds), value: Double(bitPattern: bits)),
+            Int64(bitPattern: start)
+        )
     }
 
     /// Labels with other fields between them are copied together behind the request.

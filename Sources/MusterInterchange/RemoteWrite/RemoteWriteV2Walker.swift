@@ -23,8 +23,8 @@ package struct RemoteWriteV2Walker: RemoteWriteWalker, Sendable {
     private var series = RemoteWriteV2Series()
 
     package var samples: [Sample] { series.samples }
-    /// For each sample when its counter started, milliseconds; 0 when not said.
-    package var starts: [Int64] { series.starts }
+    /// Empty for what does not count.
+    package var starts: [Int64] { metadata?.type.counts ?? true ? series.starts : [] }
 
     /// Reads the table of symbols.
     package init(_ bytes: [UInt8]) throws(RemoteWriteError) {

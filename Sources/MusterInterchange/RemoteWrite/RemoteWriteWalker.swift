@@ -55,6 +55,9 @@ package protocol RemoteWriteWalker {
     var labels: Range<Int> { get }
     /// The samples of the current series in the order they were sent. May be empty.
     var samples: [Sample] { get }
+    /// For each of them when its counter began to count, milliseconds; 0 when that was not said. What is missing at the
+    /// end was not said either.
+    var starts: [Int64] { get }
     var tally: RemoteWriteTally { get set }
 
     /// Moves on to the next series; false at the end. After an error the request is done for.

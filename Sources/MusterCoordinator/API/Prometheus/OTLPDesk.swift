@@ -9,6 +9,10 @@ import Synchronization
 /// counter.
 final class OTLPDesk: Sendable {
     private static let gzip = ZlibCompressor(.gzip)
+    /// One record of the log has room for twice as much.
+    private static let portionBytes = 4 << 20
+    /// Of the store about its refusals, in an answer.
+    private static let sentences = 4
     private let translator = Mutex(OTLPTranslator())
     private let clock: MachineClock
 
@@ -34,14 +38,19 @@ final class OTLPDesk: Sendable {
         }
         let now = MachineClock.wall
         let translated = translator.withLock { $0.translate(export, now: now) }
-        var response = OTLPResponse(translated)
-        if !translated.series.isEmpty || !translated.families.isEmpty {
+        var rejected: Set<Int> = []
+        var said: [String] = []
+        // What repeats the labels of a resource in every series is a multiple of what was sent.
+        for portion in translated.portions(maxBytes: Self.portionBytes) {
             do throws(APIError) {
-                let outcome = try await store(RelayedBatch(translated.series, families: translated.families))
-                let samples = translated.series.reduce(0) { $0 + $1.samples.count }
-                response = OTLPResponse(
-                    translated, storeRejected: max(0, samples - outcome.written),
-                    storeMessage: outcome.storeRefusals ?? "")
+                let starts = portion.origins.map { $0.map(\.start) }
+                let outcome = try await store(
+                    RelayedBatch(portion.series, starts: starts, families: portion.families))
+                if !outcome.unstored.isEmpty {
+                    let points = portion.origins.flatMap { $0.map(\.point) }
+                    rejected.formUnion(outcome.unstored.compactMap { points[$0] })
+                }
+                if let refusals = outcome.storeRefusals, said.count < Self.sentences { said.append(refusals) }
             } catch {
                 let status: OTLPStatus =
                     switch error.status {
@@ -54,6 +63,8 @@ final class OTLPDesk: Sendable {
                     retryAfterSeconds: error.retryAfterSeconds)
             }
         }
+        let response = OTLPResponse(
+            translated, storeRejected: rejected.count, storeMessage: said.joined(separator: ". "))
         return .content(200, response.encoded(encoding), type: encoding.contentType)
     }
 
