@@ -206,7 +206,7 @@ package final class MetricStore: Sendable {
                 valueStart: UInt32(label.value.lowerBound), valueCount: UInt32(label.value.count))
         }
         guard let owner = state.series.owner(key: batch.owner(labels), kind: .relayed) else {
-            outcome.add(.unknownOwner, batch, entry)
+            outcome.add(.tooManyOwners, batch, entry)
             return nil
         }
         do throws(MusterSeries.SeriesRefusal) {
@@ -323,12 +323,12 @@ extension RelayedBatch {
         return "pushed"
     }
 
-    /// For messages.
     /// The sample of an entry at a time.
     fileprivate func number(in entry: Entry, milliseconds: Int64) -> Int? {
         entry.samples.first { samples[$0].milliseconds == milliseconds }
     }
 
+    /// For messages.
     func name(of entry: Entry) -> String {
         var labels: [LabelRange] = []
         guard (try? LabelBytes.decode(bytes.span, entry.labels, into: &labels)) != nil else { return "a series" }

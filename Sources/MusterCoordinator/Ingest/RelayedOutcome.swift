@@ -60,6 +60,7 @@ package struct RelayedOutcome: Sendable {
             case .overOwnerBudget: "series over their sender's budget"
             case .overMetricBudget: "series over their metric's budget"
             case .outOfMemoryBudget: "series for want of memory"
+            case .tooManyOwners: "series of hosts and targets that there is no room for"
             case .badLabels, .unknownOwner: "series with labels that are not valid"
             }
         refused[what, default: 0] += 1

@@ -30,7 +30,7 @@ package struct GroupTable: Sendable {
         guard places[id.number] == nil, id.number < .max, let place = pool.take() else { return nil }
         nextID = max(nextID, id.number + 1)
         let head = GroupHead(id: id, owner: owner, kind: kind)
-        if Int(place) == heads.count { heads.append(head) } else { heads[Int(place)] = head }
+        if Int(place) == heads.count { heads.appendSparing(head) } else { heads[Int(place)] = head }
         places[id.number] = place
         return place
     }

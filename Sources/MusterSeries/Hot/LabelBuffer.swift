@@ -70,6 +70,8 @@ package enum SeriesRefusal: Error, Equatable, Sendable, CustomStringConvertible 
     case outOfMemoryBudget(limit: Int)
     case badLabels(LabelFault)
     case unknownOwner
+    /// Neither the host or target nor its series are known, and there is no room for another.
+    case tooManyOwners
 
     package var description: String {
         switch self {
@@ -80,6 +82,7 @@ package enum SeriesRefusal: Error, Equatable, Sendable, CustomStringConvertible 
         case .outOfMemoryBudget(let limit):
             "the series in memory use \(limit) bytes, the most that they may; the series that exist go on"
         case .badLabels(let fault): "the labels of the series are not valid: \(fault)"
+        case .tooManyOwners: "there is no room for another host or target; those that have series go on"
         case .unknownOwner: "the owner of the series was forgotten; register it again"
         }
     }

@@ -10,6 +10,11 @@ package enum OwnerKind: UInt8, Sendable {
     case agent
     /// A target whose samples others pass on; they may be late by `outOfOrderWindow`.
     case relayed
+
+    /// How much of a limit that all owners share new ones of this kind may use. The last fifth is the agents': budgets
+    /// hold who pushes series of a few targets, but not who gives each of them a target of its own. A tenth would be
+    /// too little, because tables grow by up to that much at once.
+    func share(of limit: Int) -> Int { self == .agent ? limit : limit - limit / 5 }
 }
 
 /// One owner of series and its budget.
@@ -38,16 +43,16 @@ package struct OwnerTable: Sendable {
 
     package var count: Int { byKey.count }
 
-    /// The owner with this key, new or known. Nil when there are too many.
+    /// The owner with this key, new or known. Nil when there are too many for one of its kind.
     package mutating func owner(key: String, kind: OwnerKind, budget: Int) -> OwnerRef? {
         if let number = byKey[key], let known = owners[Int(number)] {
             return OwnerRef(number: number, birth: known.birth)
         }
-        guard count < maxOwners else { return nil }
+        guard count < kind.share(of: maxOwners) else { return nil }
         births &+= 1
         let number = free.popLast() ?? UInt32(owners.count)
         let new = SeriesOwner(key: key, kind: kind, budget: budget, birth: births)
-        if Int(number) == owners.count { owners.append(new) } else { owners[Int(number)] = new }
+        if Int(number) == owners.count { owners.appendSparing(new) } else { owners[Int(number)] = new }
         byKey[key] = number
         return OwnerRef(number: number, birth: births)
     }

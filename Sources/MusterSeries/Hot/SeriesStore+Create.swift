@@ -2,9 +2,12 @@ package import MusterModel
 
 // Owners and series.
 extension SeriesStore {
-    /// The owner with this key, new or known. Nil (and counted) when there are `Settings.maxOwners`.
+    /// The owner with this key, new or known. Nil (and counted) when there is no room for another: there are
+    /// `Settings.maxOwners`, or the memory is used up.
     package mutating func owner(key: String, kind: OwnerKind) -> OwnerRef? {
-        let found = owners.owner(key: key, kind: kind, budget: settings.seriesPerOwner)
+        if let known = owners.ref(key: key) { return known }
+        let hasRoom = memoryBytes < kind.share(of: settings.maxBytes)
+        let found = hasRoom ? owners.owner(key: key, kind: kind, budget: settings.seriesPerOwner) : nil
         if found == nil { counters.refusedOwners += 1 }
         return found
     }
@@ -117,13 +120,14 @@ extension SeriesStore {
             refusedByMetric[metric, default: 0] += 1
             throw .overMetricBudget(limit: settings.seriesPerMetric)
         }
-        guard memoryBytes < settings.maxBytes, symbols.hasRoom(2 * slices.count), pairs.hasRoom(slices.count),
+        let maxBytes = owning.kind.share(of: settings.maxBytes)
+        guard memoryBytes < maxBytes, symbols.hasRoom(2 * slices.count), pairs.hasRoom(slices.count),
             table.hasRoom(labels: slices.count), let group = openGroup(owner.number)
-        else { throw .outOfMemoryBudget(limit: settings.maxBytes) }
+        else { throw .outOfMemoryBudget(limit: maxBytes) }
         intern(slices, in: bytes)
         let hash = table.hash(scratchPairs)
         guard let number = insertScratch(hash: hash, owner: owner.number, group: group) else {
-            throw .outOfMemoryBudget(limit: settings.maxBytes)
+            throw .outOfMemoryBudget(limit: maxBytes)
         }
         uncatalogued.appendSparing(number)
         counters.seriesCreated += 1
@@ -190,6 +194,7 @@ extension SeriesStore {
         case .overOwnerBudget: counters.refusedOverOwnerBudget += 1
         case .overMetricBudget: counters.refusedOverMetricBudget += 1
         case .outOfMemoryBudget: counters.refusedOutOfMemory += 1
+        case .tooManyOwners: counters.refusedOwners += 1
         case .badLabels, .unknownOwner: counters.refusedBadLabels += 1
         }
         if owners[owner] != nil { owners.update(owner.number) { $0.refused += 1 } }

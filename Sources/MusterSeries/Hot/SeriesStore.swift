@@ -20,7 +20,8 @@ package import MusterModel
 package struct SeriesStore: ~Copyable, Sendable {
     package struct Settings: Sendable {
         package var retention: Duration
-        /// New series are refused once this much memory is used; samples that need more once a quarter more is.
+        /// New series are refused once this much memory is used, those of pushed samples at four fifths; samples that
+        /// need more once a quarter more is.
         package var maxBytes: Int
         package var seriesPerOwner: Int
         package var seriesPerMetric: Int
@@ -82,7 +83,7 @@ package struct SeriesStore: ~Copyable, Sendable {
     /// How near the memory is to its end.
     package enum Pressure: Comparable, Sendable {
         case none
-        /// From 85 % on: seal what there is.
+        /// From 70 % on: seal what there is.
         case high
         /// New series are refused: seal, and drop the oldest part.
         case full
@@ -143,7 +144,7 @@ package struct SeriesStore: ~Copyable, Sendable {
     package var pressure: Pressure {
         let used = memoryBytes
         if used >= settings.maxBytes { return .full }
-        return used >= settings.maxBytes / 100 * 85 ? .high : .none
+        return used >= settings.maxBytes / 100 * 70 ? .high : .none
     }
 
     /// Says what time it is. Before the first time samples of all times are taken.

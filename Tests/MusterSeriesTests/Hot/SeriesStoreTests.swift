@@ -115,6 +115,41 @@ struct OwnedStore: ~Copyable {
         #expect(report.labelPairs.first == .init(name: "__name__=m", count: 4))
     }
 
+    /// A sender that gives every series another target has no budget; it must not keep hosts out.
+    @Test func `the last fifth of memory and owners is for agents`() throws {
+        var few = SeriesStore(settings: .init(maxOwners: 10), seed: testSeed)
+        for number in 0..<20 { _ = few.owner(key: "instance=\(number)", kind: .relayed) }
+        #expect(few.ownerCount == 8 && few.counters.refusedOwners == 12)
+        let hosts = ["a", "b", "c"].map { few.owner(key: $0, kind: .agent) != nil }
+        #expect(hosts == [true, true, false])
+
+        var store = SeriesStore(settings: .init(maxBytes: 1 << 20), seed: testSeed)
+        var refused = 0
+        for number in 0..<20_000 {
+            let labels: Labels = ["__name__": "bomb", "instance": "\(number)"]
+            guard let owner = store.owner(key: "instance=\(number)", kind: .relayed) else {
+                refused += 1
+                continue
+            }
+            do throws(SeriesRefusal) {
+                _ = try store.series(of: owner, labels)
+            } catch {
+                #expect(error == .outOfMemoryBudget(limit: (1 << 20) - (1 << 20) / 5))
+                refused += 1
+            }
+        }
+        #expect(refused > 10_000)
+        #expect(store.counters.refusedOutOfMemory + store.counters.refusedOwners == UInt64(refused))
+        let found = store.owner(key: "host-a", kind: .agent)
+        let agent = try #require(found)
+        for number in 0..<100 { _ = try store.series(of: agent, ["__name__": "node", "n": "\(number)"]) }
+        // What there is goes on.
+        let known = store.owner(key: "instance=0", kind: .relayed)
+        let ref = try store.series(of: try #require(known), ["__name__": "bomb", "instance": "0"])
+        let outcome = store.append(ref, milliseconds: 1_000, bits: 1)
+        #expect(outcome == .stored)
+    }
+
     @Test func `owners are limited, counted and found again`() throws {
         var store = SeriesStore(settings: .init(maxOwners: 2), seed: testSeed)
         let first = store.owner(key: "a", kind: .agent)
