@@ -17,11 +17,13 @@ struct RelayTests {
 
     init() throws { scratch = try Scratch("relay") }
 
-    private func open(_ directory: String, io: any FileIO = SystemFileIO()) throws -> Ingest {
+    private func open(
+        _ directory: String, io: any FileIO = SystemFileIO(), lateAfter: Duration? = nil
+    ) throws -> Ingest {
         try Ingest.open(
             Ingest.Settings(
                 directory: directory, metrics: .init(retention: .hours(2), maxBytes: 64 << 20), metricBytes: 64 << 20,
-                logRetention: .hours(24), logBytes: 64 << 20),
+                logRetention: .hours(24), logBytes: 64 << 20, lateAfter: lateAfter),
             io: io, compressor: ZlibCompressor(), now: now, logger: LogRecord().logger("test"))
     }
 
@@ -130,6 +132,31 @@ struct RelayTests {
         let replayed = try open(scratch("copy"))
         for one in given { #expect(try values(replayed, one.name) == one.read, "\(one.name) after a restart") }
         await replayed.close(now: now)
+    }
+
+    /// A zero lies behind what was handed off already: its window goes to the other engines again.
+    @Test
+    func theTimeAtWhichACounterBeganCameLate() async throws {
+        let ingest = try open(scratch("data"), lateAfter: .seconds(13))
+        let (at, pushed, measured) = (now.milliseconds, now.milliseconds - 1_200_000, now.milliseconds - 1_500_000)
+        let series = SeriesSamples(
+            labels: ["__name__": "began_total", "host": "a"], samples: [Sample(milliseconds: at, value: 50)])
+        let batch = RelayedBatch([series], starts: [[pushed]])
+        _ = try await ingest.relay(batch, batch.remoteWriteBody, .remoteWriteV1, now: now)
+        #expect(ingest.metrics.takeLateSeconds() == [pushed / 1_000])
+        // It is there now: nothing begins again.
+        _ = try await ingest.relay(batch, batch.remoteWriteBody, .remoteWriteV1, now: now)
+        #expect(ingest.metrics.takeLateSeconds() == [])
+
+        var encoder = MetricFrameEncoder(interval: 1_000, firstNumber: 1, compressor: ZlibCompressor())
+        encoder.beginTick(milliseconds: at)
+        encoder.set(0, 7, MetricSeries(["__name__": "node_total"], startMilliseconds: measured))
+        let frame = try #require(encoder.endTick().first)
+        ingest.metrics.frameStored(
+            frame, of: StreamKey(host: Thing.host("web"), boot: Thing.boot), at: SegmentPosition(segment: 1, offset: 0),
+            now: now)
+        #expect(ingest.metrics.takeLateSeconds() == [measured / 1_000])
+        await ingest.close(now: now)
     }
 
     /// Translated exports stand in the log as requests of 1.0 with what was said of their starts.

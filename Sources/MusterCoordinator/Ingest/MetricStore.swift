@@ -90,6 +90,7 @@ package final class MetricStore: Sendable {
                 if frame.isKeyframe { stream.keyframe = position }
                 state.silence.heard(key.host, interval: frame.intervalMilliseconds, now: now)
                 noteTime(frame.milliseconds, now, &state)
+                noteBegun(now, &state)
             } catch {
                 state.undecodable += 1
                 applied = .needsKeyframe("\(error)")
@@ -133,6 +134,7 @@ package final class MetricStore: Sendable {
                     guard let ref = refs[index - next] else { continue }
                     Self.append(batch, index, ref, &state, &outcome, &waiting)
                 }
+                noteBegun(now, &state)
                 return state.series.takeUndecided()
             }
             settle(undecided) { result, undecided in
@@ -295,6 +297,10 @@ package final class MetricStore: Sendable {
             state.lateSeconds.count < Self.lateSecondsMax
         else { return }
         state.lateSeconds.insert(milliseconds / 1_000)
+    }
+
+    private func noteBegun(_ now: Instant, _ state: inout State) {
+        for milliseconds in state.series.takeBegun() { noteTime(milliseconds, now, &state) }
     }
 
     /// Seconds since 1970 of which samples came late since the last call.

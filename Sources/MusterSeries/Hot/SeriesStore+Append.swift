@@ -182,7 +182,14 @@ extension SeriesStore {
         guard let record = table.record(of: ref), milliseconds >= earliest, milliseconds <= latest,
             milliseconds > groups.heads[Int(record.group)].newest(of: Int(record.slot))
         else { return }
-        _ = place(ref, record, milliseconds: milliseconds, bits: 0, asked: [])
+        guard place(ref, record, milliseconds: milliseconds, bits: 0, asked: []) == .stored else { return }
+        begun.insert(milliseconds)
+    }
+
+    /// The times of the zeros that were put in since the last call: they may lie far behind the samples they came with.
+    package mutating func takeBegun() -> Set<Int64> {
+        defer { begun = [] }
+        return begun
     }
 
     /// Marks the series as ended at a time. Nothing happens when it has ended, has no sample, or one then or later.

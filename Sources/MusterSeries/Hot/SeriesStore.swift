@@ -107,6 +107,8 @@ package struct SeriesStore: ~Copyable, Sendable {
     /// Places of groups that have rows for a block; may name some that have not.
     var fullGroups: [UInt32] = []
     var undecided: [UndecidedSample] = []
+    /// See `takeBegun`; no more than series that were made or came again.
+    var begun: Set<Int64> = []
     /// Storage for one set of labels.
     var scratch: [UInt64] = []
     var scratchPairs: [UInt32] = []
