@@ -2,7 +2,7 @@
 # Makes agent/Generated/functions.order: the functions an agent runs in P7 once its start is over, which the linker lays side by side.
 # Needs valgrind and what P7 needs (root, docker.io, iproute2, busybox-static), and a release build of both executables.
 # Run it when the agent's work has changed a lot: a name that no longer exists costs nothing, a new function lies elsewhere.
-#   function_order.sh          makes the list, then build again: only a link follows it
+#   function_order.sh          makes the list; build again, it is a link
 #   function_order.sh --check  fails when more than a fifth of the list is no longer in the built agent
 set -euo pipefail
 export LC_ALL=C
@@ -59,4 +59,6 @@ cat "$work"/calls.* | sed -nE "s/^c?fn=\([0-9]+\) (.+)$/\1/p" | sed -E "s/'[0-9]
 functions "$work/agent.real" | comm -12 - "$work/ran" >"$work/order"
 [ -s "$work/order" ] || fail "no function of the agent was seen running"
 mv "$work/order" "$order"
+# Nothing else tells the build that the agent has to be linked again.
+rm -f "$release/muster-agent"
 printf '%s functions in agent/Generated/functions.order\n' "$(wc -l <"$order")"
