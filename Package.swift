@@ -169,12 +169,14 @@ let package = Package(
         tests("MusterAlertsTests", ["MusterAlerts"]),
         tests("MusterRolloutsTests", ["MusterRollouts"]),
         tests("MusterConfigTests", ["MusterAlerts", "MusterConfig", "MusterPattern", "MusterRollouts", "MusterYAML"]),
-        tests("MusterTransportTests", nio + ["MusterTransport"]),
-        tests("MusterStoreTests", ["MusterStore", "MusterSeries", "MusterTransport"]),
-        tests("MusterControlStoreTests", ["MusterControlStore"]),
+        tests("MusterTransportTests", nio + ["MusterTransport", "MusterTestKit"]),
+        tests("MusterStoreTests", ["MusterStore", "MusterSeries", "MusterTransport", "MusterTestKit"]),
+        tests("MusterControlStoreTests", ["MusterControlStore", "MusterTestKit"]),
         tests(
             "MusterHostTests",
-            nio + ["MusterHost", "MusterInterchange", "MusterLogs", "MusterRollouts", "MusterTransport"]),
+            nio + [
+                "MusterHost", "MusterInterchange", "MusterLogs", "MusterRollouts", "MusterTransport", "MusterTestKit",
+            ]),
         tests("MusterYAMLTests", ["MusterYAML"]),
         tests("MusterPatternTests", ["MusterPattern"]),
         tests("MusterProtocolTests", ["MusterProtocol", "MusterRollouts"]),

@@ -1,6 +1,7 @@
 import Foundation
 import MusterControlStore
 import MusterModel
+import MusterTestKit
 import Testing
 
 /// Kills a writing process with SIGKILL again and again: what it was told is stored must be there. The writer is this
@@ -43,9 +44,8 @@ struct KillTests {
             let before = try Self.lastNote(path)
             let child = try Self.startWriter(path)
             let wanted = before + Int.random(in: 3...60, using: &generator)
-            let deadline = ContinuousClock.now + .seconds(60)
-            while try Self.lastNote(path) < wanted, child.isRunning, ContinuousClock.now < deadline {
-                try await Task.sleep(for: .milliseconds(2))
+            try await eventually("the writer is far enough", within: .seconds(60), every: .milliseconds(2)) {
+                try Self.lastNote(path) >= wanted || !child.isRunning
             }
             kill(child.processIdentifier, SIGKILL)
             child.waitUntilExit()

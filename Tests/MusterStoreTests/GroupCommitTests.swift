@@ -1,6 +1,8 @@
+import Foundation
 import Glibc
 import MusterModel
 import MusterStore
+import MusterTestKit
 import Synchronization
 import Testing
 
@@ -25,16 +27,24 @@ final class Completions: Sendable {
 final class GatedFileIO: FileIO {
     private let base: MemoryFileIO
     private let gate = Mutex((isClosed: false, waiting: 0))
+    private let changed = NSCondition()
 
     init(_ base: MemoryFileIO) { self.base = base }
 
     func shut() { gate.withLock { $0.isClosed = true } }
-    func openGate() { gate.withLock { $0.isClosed = false } }
+    func openGate() {
+        gate.withLock { $0.isClosed = false }
+        changed.lock()
+        changed.broadcast()
+        changed.unlock()
+    }
     var waiting: Int { gate.withLock { $0.waiting } }
 
     func syncData(_ file: OpenFile) throws(StoreError) {
         gate.withLock { $0.waiting += 1 }
-        while gate.withLock({ $0.isClosed }) { usleep(200) }
+        changed.lock()
+        while gate.withLock({ $0.isClosed }) { changed.wait() }
+        changed.unlock()
         gate.withLock { $0.waiting -= 1 }
         try base.syncData(file)
     }
@@ -56,18 +66,6 @@ final class GatedFileIO: FileIO {
     func rename(_ path: String, to newPath: String) throws(StoreError) { try base.rename(path, to: newPath) }
     func unlink(_ path: String) throws(StoreError) { try base.unlink(path) }
     func randomWord() -> UInt64 { base.randomWord() }
-}
-
-/// Asks until the answer is yes, for at most ten seconds.
-func eventually(_ what: Comment, _ condition: () -> Bool) async {
-    let deadline = ContinuousClock.now + .seconds(10)
-    while !condition() {
-        guard ContinuousClock.now < deadline else {
-            Issue.record(what)
-            return
-        }
-        await Task.yield()
-    }
 }
 
 struct GroupCommitTests {
@@ -103,7 +101,7 @@ struct GroupCommitTests {
         await commit.drain()
         io.shut()
         _ = commit.submit(Sample.record(2), completion: completions.note(2))
-        await eventually("the lone record was not committed at once") { io.waiting == 1 }
+        try await eventually("the lone record is committed at once") { io.waiting == 1 }
         for sequence in 3...100 as ClosedRange<UInt64> {
             _ = commit.submit(Sample.record(sequence), completion: completions.note(sequence))
         }
@@ -138,7 +136,7 @@ struct GroupCommitTests {
         #expect(relieved.withLock { $0 } == 0)
         io.openGate()
         await commit.drain()
-        await eventually("nobody said that there is room again") { relieved.withLock { $0 } == 1 }
+        try await eventually("somebody says that there is room again") { relieved.withLock { $0 } == 1 }
         #expect(completions.sequences == Array(1...UInt64(accepted)))
         #expect(commit.submit(Sample.record(99), completion: completions.note(99)) == .accepted)
         await commit.close()
@@ -185,7 +183,7 @@ struct GroupCommitTests {
         await commit.drain()
         io.shut()
         _ = commit.submit(Sample.record(2), completion: completions.note(2))
-        await eventually("no sync began") { io.waiting == 1 }
+        try await eventually("a sync has begun") { io.waiting == 1 }
         memory.inject(
             MemoryFileIO.Fault(at: memory.operationCount + 1, operation: .sync, effect: .fails(.inputOutput)))
         for sequence in 3...4 as ClosedRange<UInt64> {
@@ -207,7 +205,7 @@ struct GroupCommitTests {
         await commit.drain()
         io.shut()
         _ = commit.submit(Sample.record(2), completion: completions.note(2))
-        await eventually("no sync began") { io.waiting == 1 }
+        try await eventually("a sync has begun") { io.waiting == 1 }
         for sequence in 3...5 as ClosedRange<UInt64> {
             let record = Sample.record(sequence, bytes: sequence == 4 ? 30_000 : 10)
             _ = commit.submit(record, completion: completions.note(sequence))
@@ -251,7 +249,7 @@ struct GroupCommitTests {
             _ = commit?.submit(Sample.record(sequence), completion: completions.note(sequence))
         }
         commit = nil
-        await eventually("queued records were forgotten") { completions.sequences.count == 50 }
+        try await eventually("no queued record is forgotten") { completions.sequences.count == 50 }
         #expect(try log.contents() == Array(1...50))
     }
 

@@ -1,4 +1,5 @@
 import MusterModel
+import MusterTestKit
 import MusterTransport
 import NIOCore
 import NIOPosix

@@ -1,4 +1,5 @@
 import MusterModel
+import MusterTestKit
 import MusterTransport
 import NIOCore
 import Synchronization
@@ -94,15 +95,14 @@ import Testing
         let chunk = [UInt8](repeating: 7, count: 64 << 10)
         // Kernel buffers take some; then the queue fills and stays full.
         var refusedInARow = 0
-        while refusedInARow < 50 {
-            if try sender.trySend(chunk) {
+        try await eventually("the queue stays full", every: .milliseconds(2)) {
+            while try sender.trySend(chunk) {
                 sent += chunk.count
                 refusedInARow = 0
-            } else {
-                refusedInARow += 1
-                try await Task.sleep(for: .milliseconds(2))
             }
+            refusedInARow += 1
             #expect(sender.queuedBytes <= 1 << 20)
+            return refusedInARow == 50
         }
         #expect(sent < 64 << 20)
         #expect(throws: LinkError.chunkTooLarge(bytes: (1 << 20) + 1, maxBytes: 1 << 20)) {

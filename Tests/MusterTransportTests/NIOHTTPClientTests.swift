@@ -1,5 +1,6 @@
 import Foundation
 import MusterModel
+import MusterTestKit
 import MusterTransport
 import NIOCore
 import Testing

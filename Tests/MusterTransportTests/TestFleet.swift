@@ -1,5 +1,6 @@
 import Foundation
 import MusterModel
+import MusterTestKit
 import MusterTransport
 import NIOCore
 import NIOPosix
@@ -51,19 +52,6 @@ struct TestFleet {
     }
 
     func agent(_ id: String = "web-1") throws -> TLSContext { try client(try credentials(.agent, id)) }
-}
-
-/// Waits for a level with a bound. The message names what did not happen.
-func eventually(
-    _ what: Comment, within bound: Duration = .seconds(10), _ condition: () async throws -> Bool
-) async throws {
-    let end = ContinuousClock.now + bound
-    while ContinuousClock.now < end {
-        if try await condition() { return }
-        try await Task.sleep(for: .milliseconds(5))
-    }
-    Issue.record(what)
-    throw Missed()
 }
 
 struct Missed: Error {}
@@ -247,9 +235,10 @@ enum OpenSSLTool {
         let out = try FileHandle(forWritingTo: stdout)
         process.standardOutput = out
         process.standardError = out
+        let ended = DispatchSemaphore(value: 0)
+        process.terminationHandler = { _ in ended.signal() }
         try process.run()
-        let end = ContinuousClock.now + .seconds(20)
-        while process.isRunning, ContinuousClock.now < end { Thread.sleep(forTimeInterval: 0.01) }
+        _ = ended.wait(timeout: .now() + 20)
         process.terminate()
         process.waitUntilExit()
         let output = try Data(contentsOf: stdout)

@@ -1,6 +1,7 @@
 import MusterHost
 import MusterModel
 import MusterRollouts
+import MusterTestKit
 import Synchronization
 import Testing
 

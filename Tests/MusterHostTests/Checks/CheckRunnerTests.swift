@@ -1,6 +1,7 @@
 import Glibc
 import MusterHost
 import MusterModel
+import MusterTestKit
 import MusterTransport
 import NIOCore
 import NIOPosix

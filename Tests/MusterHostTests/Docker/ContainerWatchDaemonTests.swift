@@ -1,6 +1,7 @@
 import Foundation
 import MusterHost
 import MusterModel
+import MusterTestKit
 import Synchronization
 import Testing
 

@@ -1,5 +1,6 @@
 import MusterHost
 import MusterModel
+import MusterTestKit
 import Synchronization
 import Testing
 
@@ -41,11 +42,14 @@ import Testing
             }
             head(HTTPResponse(status: 200))
             for line in script where !chunk(Array((line + "\n").utf8)) { return nil }
-            while !Task.isCancelled {
-                if state.withLock({ $0.isCut }) { return .closed("cut") }
-                try? await Task.sleep(for: .milliseconds(2))
+            do {
+                try await eventually("the stream is cut", within: .seconds(60), every: .milliseconds(2)) {
+                    state.withLock { $0.isCut }
+                }
+                return .closed("cut")
+            } catch {
+                return .closed("cancelled")
             }
-            return .closed("cancelled")
         }
     }
 

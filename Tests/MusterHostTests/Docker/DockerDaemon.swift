@@ -2,6 +2,7 @@ import Foundation
 import Glibc
 import MusterHost
 import MusterModel
+import MusterTestKit
 import MusterTransport
 import NIOPosix
 import Synchronization
@@ -139,22 +140,6 @@ final class DockerDaemon: Sendable {
             try await api.remove(container: id, withAnonymousVolumes: true)
         }
     }
-}
-
-struct NeverHappened: Error, CustomStringConvertible {
-    var description: String
-}
-
-/// Waits on a level, with a bound.
-func eventually(
-    _ what: String, within bound: Duration = .seconds(10), _ condition: () async throws -> Bool
-) async throws {
-    let began = ContinuousClock.now
-    while ContinuousClock.now - began < bound {
-        if try await condition() { return }
-        try await Task.sleep(for: .milliseconds(5))
-    }
-    throw NeverHappened(description: "within \(bound) it never was so that \(what)")
 }
 
 let testClock: @Sendable () -> Instant = {

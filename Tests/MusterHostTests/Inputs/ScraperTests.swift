@@ -2,6 +2,7 @@ import Foundation
 import MusterHost
 import MusterInterchange
 import MusterModel
+import MusterTestKit
 import MusterTransport
 import NIOPosix
 import Synchronization
@@ -52,7 +53,7 @@ private struct Scraping {
     func toldFailure() async throws -> ScrapeFailure {
         try await eventually("people are told", within: .seconds(40)) { !news.list.isEmpty }
         guard case .failing(_, let failure)? = news.list.first else {
-            throw NeverHappened(description: "what was told is no failure: \(news.list)")
+            throw NeverHappened("what was told is no failure: \(news.list)")
         }
         return failure
     }

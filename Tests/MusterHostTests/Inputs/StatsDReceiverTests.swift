@@ -3,6 +3,7 @@ import Glibc
 import MusterHost
 import MusterInterchange
 import MusterModel
+import MusterTestKit
 import NIOPosix
 import Synchronization
 import Testing
@@ -145,7 +146,7 @@ private final class DatagramSender: Sendable {
         let connected = withUnsafePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, size) }
         }
-        guard descriptor >= 0, connected == 0 else { throw NeverHappened(description: "no UDP socket") }
+        guard descriptor >= 0, connected == 0 else { throw NeverHappened("no UDP socket") }
     }
 
     init(path: String) throws {
@@ -157,7 +158,7 @@ private final class DatagramSender: Sendable {
         let connected = withUnsafePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, size) }
         }
-        guard descriptor >= 0, connected == 0 else { throw NeverHappened(description: "no socket at \(path)") }
+        guard descriptor >= 0, connected == 0 else { throw NeverHappened("no socket at \(path)") }
     }
 
     deinit { close(descriptor) }

@@ -2,6 +2,7 @@ import Foundation
 import MusterHost
 import MusterLogs
 import MusterModel
+import MusterTestKit
 import Synchronization
 import Testing
 
@@ -13,16 +14,7 @@ import Testing
         return Instant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
     }
 
-    /// Waits on a level, at most ten seconds.
-    private func eventually(_ isTrue: () throws -> Bool) rethrows -> Bool {
-        for _ in 0..<2_000 {
-            if try isTrue() { return true }
-            usleep(5_000)
-        }
-        return false
-    }
-
-    @Test func `lines written while it runs arrive within half a second, and it stops when told`() throws {
+    @Test func `lines written while it runs arrive within half a second, and it stops when told`() async throws {
         let harness = try TailHarness()
         let tailer = try #require(
             LogTailer(
@@ -31,24 +23,23 @@ import Testing
         #expect(tailer.start())
         tailer.setSources([LogSource(glob: harness.path("*.log"))])
         tailer.welcomed(durable: 0)
-        #expect(eventually { tailer.counters.watchedDirectories > 0 })
+        try await eventually("it watches") { tailer.counters.watchedDirectories > 0 }
         let begun = Self.clock()
         for number in 0..<10 {
             harness.appendLines(number..<number + 1, to: "app.log")
-            #expect(
-                try eventually {
-                    tailer.acknowledged(through: harness.link.receive())
-                    return try harness.lines().count == number + 1
-                })
+            try await eventually("line \(number) has come", every: .milliseconds(5)) {
+                tailer.acknowledged(through: harness.link.receive())
+                return try harness.lines().count == number + 1
+            }
         }
         #expect(Self.clock() - begun < .seconds(8))
-        #expect(eventually { tailer.counters.pendingBlocks == 0 })
+        try await eventually("nothing waits") { tailer.counters.pendingBlocks == 0 }
         tailer.stop()
         harness.appendLines(10..<20, to: "app.log")
         #expect(try harness.lines() == numbered(0..<10))
     }
 
-    @Test func `a full window opens and the rest comes`() throws {
+    @Test func `a full window opens and the rest comes`() async throws {
         let harness = try TailHarness()
         harness.link.state.withLock { $0.window = 1 }
         harness.appendLines(0..<100_000, to: "app.log")
@@ -59,12 +50,11 @@ import Testing
         #expect(tailer.start())
         tailer.setSources([LogSource(glob: harness.path("app.log"))])
         tailer.welcomed(durable: 0)
-        let isComplete = try eventually {
+        try await eventually("all lines have come", every: .milliseconds(5)) {
             tailer.acknowledged(through: harness.link.receive())
             tailer.windowOpened()
             return try harness.lines().count == 100_000
         }
-        #expect(isComplete)
         tailer.stop()
     }
 }

@@ -1,6 +1,7 @@
 import Foundation
 import MusterHost
 import MusterModel
+import MusterTestKit
 import Testing
 
 /// A real cgroup with a real process in it: how the kernel's files end is not to be had from a fixture.
@@ -18,7 +19,7 @@ import Testing
         isRequired || geteuid() == 0 && !trees.isEmpty && trees.allSatisfy { access($0, W_OK) == 0 }
 
     @Test(.enabled(if: isAllowed, "needs root and a writable /sys/fs/cgroup"))
-    func aContainersCgroupIsMeasuredUntilTheKernelTakesItAway() throws {
+    func aContainersCgroupIsMeasuredUntilTheKernelTakesItAway() async throws {
         let id = "muster-test-" + UUID().uuidString.lowercased()
         let folders = Self.trees.map { "\($0)/\(id)" }
         for folder in folders { try #require(mkdir(folder, 0o755) == 0) }
@@ -52,9 +53,8 @@ import Testing
 
         kill(process.processIdentifier, SIGKILL)
         process.waitUntilExit()
-        let deadline = Date() + 10
         for folder in folders {
-            while rmdir(folder) != 0, errno == EBUSY, Date() < deadline { usleep(10_000) }
+            try await eventually("\(folder) is empty") { rmdir(folder) == 0 || errno != EBUSY }
         }
         #expect(ticker.tick().isEmpty)
         #expect(ticker.table.ended.count == samples.count)

@@ -1,6 +1,7 @@
 import Foundation
 import MusterHost
 import MusterModel
+import MusterTestKit
 import Testing
 
 /// Measures this host beside node_exporter and compares names, labels, kinds and values.
@@ -43,10 +44,10 @@ import Testing
     }
 
     @Test(.enabled(if: binary != nil || isRequired, "prometheus-node-exporter is not installed"))
-    func namesLabelsKindsAndValuesAreNodeExporters() throws {
+    func namesLabelsKindsAndValuesAreNodeExporters() async throws {
         let binary = try #require(Self.binary, "MUSTER_REQUIRE_PEERS=1, and prometheus-node-exporter is not installed")
         let before = try measure()
-        let page = try scrape(binary)
+        let page = try await scrape(binary)
         let after = try measure()
         #expect(page.samples.count > 150)
         let wanted = page.samples.filter { sample in !Self.leftOut.contains { sample.key.hasPrefix($0) } }
@@ -91,7 +92,7 @@ import Testing
         return samples
     }
 
-    private func scrape(_ binary: String) throws -> Page {
+    private func scrape(_ binary: String) async throws -> Page {
         // A few ports, in case one is taken.
         for port in [19_764, 23_117, 28_441, 31_973] {
             let exporter = Process()
@@ -104,13 +105,13 @@ import Testing
                 exporter.terminate()
                 exporter.waitUntilExit()
             }
-            let deadline = Date() + 10
-            while exporter.isRunning, Date() < deadline {
-                if let text = Loopback.get(port: UInt16(port), path: "/metrics"), text.contains("node_load1") {
-                    return parse(text)
-                }
-                usleep(20_000)
+            var page: Page?
+            try await eventually("node_exporter answers on port \(port), or has ended") {
+                let text = Loopback.get(port: UInt16(port), path: "/metrics") ?? ""
+                if text.contains("node_load1") { page = parse(text) }
+                return page != nil || !exporter.isRunning
             }
+            if let page { return page }
         }
         throw CocoaError(.fileReadUnknown)
     }
