@@ -23,13 +23,13 @@ static void write_text(const std::string &text, char *out, size_t capacity) {
 }
 
 // No exception may cross into Swift: libre2 throws none itself, the allocator may.
-muster_re2 *muster_re2_compile(const char *expression, size_t length, int64_t max_memory, char *error,
-                               size_t error_capacity) {
+static muster_re2 *compile(const char *expression, size_t length, int64_t max_memory, bool dot_matches_newline,
+                           char *error, size_t error_capacity) {
     try {
         re2::RE2::Options options;
         options.set_log_errors(false);
         options.set_max_mem(max_memory);
-        options.set_dot_nl(true);
+        options.set_dot_nl(dot_matches_newline);
         auto pattern = std::make_unique<muster_re2>(re2::StringPiece(expression, length), options);
         if (!pattern->expression.ok()) {
             write_text(pattern->expression.error(), error, error_capacity);
@@ -40,6 +40,16 @@ muster_re2 *muster_re2_compile(const char *expression, size_t length, int64_t ma
         write_text(failure.what(), error, error_capacity);
         return nullptr;
     }
+}
+
+muster_re2 *muster_re2_compile(const char *expression, size_t length, int64_t max_memory, char *error,
+                               size_t error_capacity) {
+    return compile(expression, length, max_memory, true, error, error_capacity);
+}
+
+muster_re2 *muster_re2_compile_search(const char *expression, size_t length, int64_t max_memory, char *error,
+                                      size_t error_capacity) {
+    return compile(expression, length, max_memory, false, error, error_capacity);
 }
 
 bool muster_re2_full_match(const muster_re2 *pattern, const char *text, size_t length) {
@@ -64,14 +74,14 @@ bool muster_re2_group_name(const muster_re2 *pattern, int group, char *name, siz
     }
 }
 
-bool muster_re2_captures(const muster_re2 *pattern, const char *text, size_t length, ptrdiff_t *spans, size_t count) {
-    // An empty text may come as NULL, which in a group means that it took no part.
+// An empty text may come as NULL, which in a group means that it took no part.
+static bool match(const muster_re2 *pattern, const char *text, size_t length, size_t start, re2::RE2::Anchor anchor,
+                  ptrdiff_t *spans, size_t count) {
     if (text == nullptr) text = "";
     try {
         const re2::StringPiece whole(text, length);
         std::vector<re2::StringPiece> groups(count);
-        if (!pattern->expression.Match(whole, 0, length, re2::RE2::ANCHOR_BOTH, groups.data(),
-                                       static_cast<int>(count))) {
+        if (!pattern->expression.Match(whole, start, length, anchor, groups.data(), static_cast<int>(count))) {
             return false;
         }
         for (size_t group = 0; group < count; group++) {
@@ -83,6 +93,19 @@ bool muster_re2_captures(const muster_re2 *pattern, const char *text, size_t len
     } catch (const std::exception &) {
         return false;
     }
+}
+
+bool muster_re2_captures(const muster_re2 *pattern, const char *text, size_t length, ptrdiff_t *spans, size_t count) {
+    return match(pattern, text, length, 0, re2::RE2::ANCHOR_BOTH, spans, count);
+}
+
+bool muster_re2_first_match(const muster_re2 *pattern, const char *text, size_t length, size_t start, ptrdiff_t *spans,
+                            size_t count) {
+    return match(pattern, text, length, start, re2::RE2::UNANCHORED, spans, count);
+}
+
+bool muster_re2_is_found(const muster_re2 *pattern, const char *text, size_t length) {
+    return match(pattern, text, length, 0, re2::RE2::UNANCHORED, nullptr, 0);
 }
 
 void muster_re2_free(muster_re2 *pattern) { delete pattern; }

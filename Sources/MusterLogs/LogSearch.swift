@@ -41,7 +41,7 @@ package struct LogQuestion: Sendable {
 /// newest first is the exact reverse of oldest first.
 package struct LogSearch {
     package let question: LogQuestion
-    private let words: [TokenHash]
+    private let words: [NeedleWord]
     private var runs: [[Found]] = []
     private var heldEntries = 0
     /// The worst time that still has a place, once `limit` entries are known.
@@ -59,15 +59,14 @@ package struct LogSearch {
 
     package init(_ question: LogQuestion) {
         self.question = question
-        words = TokenHash.words(inside: question.contains)
+        words = NeedleWord.words(in: question.contains)
     }
 
     /// False when no line of a block with this header can be part of the answer: the caller need not inflate it.
     package func mayHold(_ header: LogBlockHeader) -> Bool {
         guard mayHold(first: header.first, last: header.last) else { return false }
         guard header.variants.contains(where: question.isMatch) else { return false }
-        guard let tokens = header.tokens else { return true }
-        return words.allSatisfy(tokens.mayContain)
+        return words.allSatisfy(header.words.mayContain)
     }
 
     /// False when nothing in this range of time can be part of the answer any more. With candidates in the order of
@@ -92,10 +91,7 @@ package struct LogSearch {
                 else { continue }
                 let bytes = unsafe UnsafeRawBufferPointer(rebasing: body[line.range])
                 guard unsafe ByteScan.contains(question.contains, in: bytes) else { continue }
-                let entry = LogEntry(
-                    timestamp: line.timestamp, labels: labels, line: Array(block.body[line.range]),
-                    isContinued: line.flags.contains(.continues))
-                run.append(Found(entry: entry, order: (number, index)))
+                run.append(Found(entry: block.entry(line, labels), order: (number, index)))
             }
         }
         guard !run.isEmpty else { return }

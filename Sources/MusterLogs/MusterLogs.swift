@@ -1,8 +1,9 @@
 // MusterLogs: lines of text on their way from a file to a question.
 //
 // Agent's side. `PlainLines` and `DockerLines` cut the bytes of a file into lines and append them to a
-// `LogBlockBuilder`; the builder gives one `LogBlock`: a header that can be read without inflating anything (labels,
-// count, time range, token filter) and a body that is compressed once and never touched again on its way. `TailLedger`
+// `LogBlockBuilder`; the builder gives one `LogBlock` (`Blocks/`): a header that can be read without inflating anything
+// (labels, counts, time range, levels, word filter) and a body of columns (`Columns/`) that is compressed once and
+// never touched again on its way. `TailLedger`
 // is the memory of what was read, sent and acknowledged: it gives every block its sequence and the record that has to
 // be in the journal before the block may leave, so that after a crash exactly the same byte ranges are read again under
 // the same sequences.
@@ -12,8 +13,8 @@
 //
 // A line is bytes, not text: invalid UTF-8, NULs and control characters arrive as they were written. A time is the one
 // the container's runtime wrote, or the time of reading; times may repeat and may step back, order within a source is
-// the order in the file. The files named *Lines, ByteScan, TokenFilter and LogBlockBuilder are the hot path: they work
-// over raw buffers and allocate nothing for a line.
+// the order in the file. The files named *Lines, ByteScan, LogBlockBuilder and those of `Columns/` are the hot path:
+// they work over raw buffers and allocate nothing for a line.
 
 import MusterModel
 
@@ -21,10 +22,12 @@ import MusterModel
 package enum LogLimits {
     /// A block's header, labels and token filter included.
     package static let headerBytes = 64 << 10
-    /// Bytes of a token filter: a block with more different words carries none.
-    package static let tokenFilterBytes = 2_048
-    /// Words shorter than this are not in the filter.
-    package static let tokenFloorBytes = 3
+    /// Bytes of a word filter. With so many words that they had less than four bits each, a block has no filter.
+    package static let wordFilterBytes = 16 << 10
+    /// Lines of a block.
+    package static let blockLines = Limits.logBlockBytes / 8
+    /// Bytes of a block's columns before they are deflated: what its lines and their fields take at worst.
+    package static let columnBytes = 4 * Limits.logBlockBytes
     /// Blocks the coordinator's index holds; the oldest gives way.
     package static let indexedBlocks = 1 << 20
     /// Entries one search gives out.

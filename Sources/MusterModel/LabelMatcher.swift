@@ -78,6 +78,19 @@ extension Pattern {
 /// Turns an expression (RE2 syntax) into a `Pattern`. The driver MusterPattern does it with libre2; cores receive it.
 package protocol PatternCompiler: Sendable {
     func compile(_ expression: String) throws(PatternError) -> any Pattern
+    /// For searching in bytes. Case counts unless the expression says `(?i)`; `.` matches no newline.
+    func compileSearch(_ expression: String) throws(PatternError) -> any SearchPattern
+}
+
+/// A compiled regular expression that is looked for anywhere in bytes. Linear time. Invalid UTF-8 matches no character
+/// but does not hide the rest.
+package protocol SearchPattern: Sendable {
+    func isFound(in bytes: Span<UInt8>) -> Bool
+    /// The first match at or behind `start`: the range of the whole match, then of each group; a group that took no
+    /// part is nil. Nil without a match, or when `start` is behind the end.
+    func firstMatch(in bytes: Span<UInt8>, from start: Int) -> [Range<Int>?]?
+    /// Numbers of the groups that have a name; the first group is 1.
+    var groupNames: [String: Int] { get }
 }
 
 package struct PatternError: Error, Equatable, CustomStringConvertible {

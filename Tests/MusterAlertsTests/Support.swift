@@ -15,6 +15,10 @@ struct TestPatterns: PatternCompiler {
         if expression.contains("(") { throw PatternError(expression: expression, reason: "missing closing )") }
         return Compiled(alternatives: expression.split(separator: "|", omittingEmptySubsequences: false))
     }
+
+    func compileSearch(_ expression: String) throws(PatternError) -> any SearchPattern {
+        throw PatternError(expression: expression, reason: "nothing is searched here")
+    }
 }
 
 /// Documents in a few words: nested Swift values become nodes, with the line of every node its place in reading order.

@@ -26,7 +26,8 @@ import Testing
         bytes[bytes.count - 1] ^= 0xff
         let (header, body) = try LogBlockHeader.decode(bytes[...])
         #expect(header.lineCount == 4)
-        #expect(body.count == header.rawBytes)
+        #expect(body.count == header.columnBytes)
+        #expect(header.rawBytes == lines.reduce(0) { $0 + $1.text.utf8.count })
     }
 
     @Test func `streams become a label of each line`() throws {
@@ -38,18 +39,46 @@ import Testing
         #expect(decoded.header.variants.count == 2)
     }
 
+    @Test func `levels and fields travel with their lines`() throws {
+        var builder = LogBlockBuilder()
+        append(TestLine(text: "plain", timestamp: 1), to: &builder)
+        append(
+            TestLine(text: "bad", timestamp: 2, flags: LineFlags(level: .error), fields: #"{"trace":"abc"}"#),
+            to: &builder)
+        append(TestLine(text: "worse", timestamp: 3, flags: [LineFlags(level: .fatal), .continues]), to: &builder)
+        let finished = builder.finish(labels: [:], compressor: StoringCompressor())
+        let decoded = try LogBlock.decode(try #require(finished)[...], compressor: StoringCompressor())
+        #expect(decoded.entries.map(\.level) == [.unknown, .error, .fatal])
+        #expect(decoded.entries.map(\.isContinued) == [false, false, true])
+        #expect(decoded.entries.map { String(decoding: $0.fields, as: UTF8.self) } == ["", #"{"trace":"abc"}"#, ""])
+        #expect(LogLevel.allCases.map { decoded.header.levels[$0] } == [1, 0, 0, 0, 0, 1, 1])
+        #expect(decoded.header.levels.total == 3)
+    }
+
+    @Test func `fields of lines that were taken back are gone`() throws {
+        var builder = LogBlockBuilder()
+        append(TestLine(text: "a", timestamp: 1), to: &builder)
+        let mark = builder.mark
+        append(TestLine(text: "b", timestamp: 2, fields: #"{"gone":"1"}"#), to: &builder)
+        builder.rewind(to: mark)
+        append(TestLine(text: "c", timestamp: 3, fields: #"{"kept":"1"}"#), to: &builder)
+        let finished = builder.finish(labels: [:], compressor: StoringCompressor())
+        let decoded = try LogBlock.decode(try #require(finished)[...], compressor: StoringCompressor())
+        #expect(decoded.entries.map { String(decoding: $0.fields, as: UTF8.self) } == ["", #"{"kept":"1"}"#])
+    }
+
     @Test(arguments: [Int64.min, -1, 0, 1, Int64.max]) func `times reach both ends of their range`(time: Int64) throws {
         let decoded = try block([TestLine(text: "a", timestamp: time), TestLine(text: "b", timestamp: .min)])
         #expect(decoded.lines.map(\.timestamp.nanoseconds) == [time, .min])
     }
 
     @Test func `a full block refuses a line and stays whole`() throws {
-        var builder = LogBlockBuilder(collectsTokens: false)
+        var builder = LogBlockBuilder()
         let line = TestLine(text: String(repeating: "x", count: 1_000), timestamp: 1)
         var count = 0
         while append(line, to: &builder) { count += 1 }
         #expect(builder.rawBytes <= Limits.logBlockBytes)
-        #expect(builder.rawBytes > Limits.logBlockBytes - 2_000)
+        #expect(builder.rawBytes + count * LogBlockBuilder.lineOverhead > Limits.logBlockBytes - 2_000)
         let finished = builder.finish(labels: [:], compressor: StoringCompressor())
         let bytes = try #require(finished)
         #expect(try LogBlock.decode(bytes[...], compressor: StoringCompressor()).lines.count == count)
@@ -91,7 +120,7 @@ import Testing
         var bytes = encode(lines)
         bytes[0] = 9
         #expect(throws: LogBlockError.unknownVersion(9)) { try LogBlockHeader.decode(bytes[...]) }
-        bytes[0] = 1
+        bytes[0] = 2
         bytes[1] = 7
         #expect(throws: LogBlockError.unknownCodec(7)) { try LogBlockHeader.decode(bytes[...]) }
     }
@@ -107,14 +136,13 @@ import Testing
     }
 
     @Test func `a body that disagrees with its header is refused`() throws {
-        let lying = LogBlockHeader(
-            labels: [:], streams: [], lineCount: 3, first: Instant(nanoseconds: 0), last: Instant(nanoseconds: 9),
-            rawBytes: 3, tokens: nil)
-        #expect(lying.variants == [[:]])
-        var bytes = encode([TestLine(text: "a", timestamp: 1)], labels: [:], collectsTokens: false)
+        var bytes = encode([TestLine(text: "a", timestamp: 1), TestLine(text: "b", timestamp: 1)], labels: [:])
         // version, codec, streams, labels, then the line count.
-        bytes[4] = 2
-        #expect(throws: LogBlockError.self) { try LogBlock.decode(bytes[...], compressor: StoringCompressor()) }
+        #expect(bytes[4] == 2)
+        for count in [1, 3] as [UInt8] {
+            bytes[4] = count
+            #expect(throws: LogBlockError.self) { try LogBlock.decode(bytes[...], compressor: StoringCompressor()) }
+        }
     }
 
     @Test func `mutated blocks never trap and never give more than the limits`() {
@@ -132,43 +160,8 @@ import Testing
                 }
             }
             guard let decoded = try? LogBlock.decode(bytes[...], compressor: StoringCompressor()) else { continue }
-            #expect(decoded.body.count <= Limits.logBlockBytes)
+            #expect(decoded.lines.reduce(0) { $0 + $1.range.count } <= Limits.logBlockBytes)
             #expect(decoded.lines.allSatisfy { $0.range.upperBound <= decoded.body.count })
         }
-    }
-}
-
-@Suite struct TokenFilterTests {
-    private func header(_ texts: [String]) throws -> LogBlockHeader {
-        try block(texts.map { TestLine(text: $0, timestamp: 1) }).header
-    }
-
-    @Test func `a word in the block is never denied`() throws {
-        let texts = (0..<300).map { "Request id\($0) served by Worker-\($0 % 7)" }
-        let tokens = try #require(try header(texts).tokens)
-        for number in 0..<300 {
-            #expect(TokenHash.words(inside: Array(" ID\(number) ".utf8)).allSatisfy(tokens.mayContain))
-        }
-    }
-
-    @Test func `most words that are not there are denied`() throws {
-        let tokens = try #require(try header((0..<300).map { "id\($0)" }).tokens)
-        let wrong = (0..<1_000).filter {
-            TokenHash.words(inside: Array(" other\($0) ".utf8)).allSatisfy(tokens.mayContain)
-        }
-        #expect(wrong.count < 400)
-    }
-
-    @Test func `too many different words leave the filter out`() throws {
-        let texts = (0..<8_000).map { "unique\($0)" }
-        #expect(try header(texts).tokens == nil)
-        #expect(try header(["few words"]).tokens != nil)
-    }
-
-    @Test(arguments: [
-        ("timeout", 0), ("a timeout in", 1), (" timeout ", 1), ("x=timeout;", 1), (" ab ", 0), ("", 0),
-        ("one two three four", 2),
-    ]) func `only words delimited on both sides count`(needle: String, count: Int) {
-        #expect(TokenHash.words(inside: Array(needle.utf8)).count == count)
     }
 }

@@ -133,7 +133,8 @@ import Testing
     private func header(_ labels: Labels, _ first: Int64, _ last: Int64, streams: LogStreams = []) -> LogBlockHeader {
         LogBlockHeader(
             labels: labels, streams: streams, lineCount: 10, first: Instant(nanoseconds: first),
-            last: Instant(nanoseconds: last), rawBytes: 100, tokens: nil)
+            last: Instant(nanoseconds: last), rawBytes: 100,
+            columnBytes: 100, levels: LevelCounts(), words: .unknown)
     }
 
     private func position(_ segment: UInt64, _ offset: UInt64) -> BlockPosition {

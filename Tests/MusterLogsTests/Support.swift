@@ -22,6 +22,10 @@ struct PrefixCompiler: PatternCompiler {
         guard expression.hasSuffix(".*") else { throw PatternError(expression: expression, reason: "no .* at its end") }
         return Prefix(prefix: String(expression.dropLast(2)))
     }
+
+    func compileSearch(_ expression: String) throws(PatternError) -> any SearchPattern {
+        throw PatternError(expression: expression, reason: "nothing is searched here")
+    }
 }
 
 struct SeededGenerator: RandomNumberGenerator {
@@ -41,10 +45,11 @@ struct TestLine: Equatable {
     var timestamp: Int64
     var flags: LineFlags = []
     var stream: LogStreams = []
+    var fields = ""
 }
 
-func encode(_ lines: [TestLine], labels: Labels = ["service": "web"], collectsTokens: Bool = true) -> [UInt8] {
-    var builder = LogBlockBuilder(collectsTokens: collectsTokens)
+func encode(_ lines: [TestLine], labels: Labels = ["service": "web"]) -> [UInt8] {
+    var builder = LogBlockBuilder()
     for line in lines { append(line, to: &builder) }
     return builder.finish(labels: labels, compressor: StoringCompressor()) ?? []
 }
@@ -52,13 +57,27 @@ func encode(_ lines: [TestLine], labels: Labels = ["service": "web"], collectsTo
 @discardableResult
 func append(_ line: TestLine, to builder: inout LogBlockBuilder) -> Bool {
     Array(line.text.utf8).withUnsafeBytes { bytes in
-        builder.append(bytes, timestamp: line.timestamp, flags: line.flags, stream: line.stream)
+        builder.append(
+            bytes, timestamp: line.timestamp, flags: line.flags, stream: line.stream, fields: Array(line.fields.utf8))
     }
 }
 
 func block(_ lines: [TestLine], labels: Labels = ["service": "web"]) throws -> LogBlock {
     try LogBlock.decode(encode(lines, labels: labels)[...], compressor: StoringCompressor())
 }
+
+/// A block of lines as bytes, all at one time.
+func block(of lines: [[UInt8]]) throws -> LogBlock {
+    var builder = LogBlockBuilder()
+    for line in lines {
+        let isAppended = line.withUnsafeBytes { builder.append($0, timestamp: 1) }
+        guard isAppended else { throw BlockIsFull() }
+    }
+    let bytes = builder.finish(labels: [:], compressor: StoringCompressor()) ?? []
+    return try LogBlock.decode(bytes[...], compressor: StoringCompressor())
+}
+
+struct BlockIsFull: Error {}
 
 /// Parses bytes into a fresh block and gives back its lines.
 func parsed(

@@ -6,6 +6,10 @@ private struct Engine: PatternCompiler {
     func compile(_ expression: String) throws(PatternError) -> any Pattern {
         throw PatternError(expression: expression, reason: "asked")
     }
+
+    func compileSearch(_ expression: String) throws(PatternError) -> any SearchPattern {
+        throw PatternError(expression: expression, reason: "nothing is searched here")
+    }
 }
 
 @Suite struct SimpleMatchers {

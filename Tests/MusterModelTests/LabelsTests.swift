@@ -12,6 +12,10 @@ private struct Literal: PatternCompiler {
         guard expression != "(" else { throw PatternError(expression: expression, reason: "missing )") }
         return Text(text: expression)
     }
+
+    func compileSearch(_ expression: String) throws(PatternError) -> any SearchPattern {
+        throw PatternError(expression: expression, reason: "nothing is searched here")
+    }
 }
 
 @Suite struct LabelSets {

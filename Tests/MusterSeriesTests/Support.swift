@@ -37,6 +37,10 @@ struct LiteralCompiler: PatternCompiler {
     func compile(_ expression: String) throws(PatternError) -> any Pattern {
         Alternatives(texts: expression.split(separator: "|", omittingEmptySubsequences: false).map(String.init))
     }
+
+    func compileSearch(_ expression: String) throws(PatternError) -> any SearchPattern {
+        throw PatternError(expression: expression, reason: "nothing is searched here")
+    }
 }
 
 /// SplitMix64: the same seed gives the same numbers.

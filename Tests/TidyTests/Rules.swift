@@ -33,11 +33,16 @@ enum CodeRules {
         "Sources/MusterCLI/Terminal.swift", "Sources/MusterControlStore/ProcessLock.swift",
         "Sources/MusterLogs/ByteScan.swift", "Sources/MusterLogs/DockerLines.swift",
         "Sources/MusterLogs/DockerRecord.swift", "Sources/MusterLogs/FileIdentity.swift",
-        "Sources/MusterLogs/LineParse.swift", "Sources/MusterLogs/LogBlockBuilder.swift",
+        "Sources/MusterLogs/LineParse.swift", "Sources/MusterLogs/Blocks/LogBlockBuilder.swift",
+        "Sources/MusterLogs/Blocks/WordFilter.swift", "Sources/MusterLogs/Columns/LineColumns.swift",
+        "Sources/MusterLogs/Columns/LineShapes.swift", "Sources/MusterLogs/Columns/Piece.swift",
+        "Sources/MusterLogs/Columns/StringColumn.swift", "Sources/MusterLogs/Columns/TemplateList.swift",
+        "Sources/MusterLogs/Columns/TextArena.swift", "Sources/MusterLogs/Columns/TextColumn.swift",
+        "Sources/MusterLogs/Columns/TextTemplates.swift", "Sources/MusterLogs/Columns/WordCollector.swift",
         "Sources/MusterLogs/LogSearch.swift", "Sources/MusterLogs/TimestampText.swift",
         "Sources/MusterInterchange/Exposition/ExpositionParser.swift",
         "Sources/MusterInterchange/Inputs/KnownSeries.swift", "Sources/MusterInterchange/Protobuf/ProtobufReader.swift",
-        "Sources/MusterLogs/TokenFilter.swift", "Sources/MusterSeries/Hot/KeyedHash.swift",
+        "Sources/MusterSeries/Hot/KeyedHash.swift",
         "Sources/MusterSeries/Hot/RowChunk.swift",
     ]
     static let coreImports: Set<String> = ["MusterModel", "DequeModule", "HeapModule", "RealModule"]

@@ -100,7 +100,6 @@ package struct LogTailerOptions: Sendable {
     package var compactBytes = 1 << 20
     /// For file systems that give no events.
     package var usesPolling = false
-    package var collectsTokens = true
 
     package init() {}
 }

@@ -64,7 +64,7 @@ package import MusterModel
         ledger = recovery.ledger
         resends = recovery.unacknowledged.reversed()
         isFirstStart = recovery.ledger.isPristine
-        builder = LogBlockBuilder(collectsTokens: options.collectsTokens)
+        builder = LogBlockBuilder()
         unsafe slab = UnsafeMutableRawBufferPointer.allocate(
             byteCount: options.slabBytes + LogLimits.tailMarkerBytes, alignment: 16)
         isPolling = options.usesPolling

@@ -11,6 +11,10 @@ struct RegexCompiler: PatternCompiler {
     }
 
     func compile(_ expression: String) throws(PatternError) -> any Pattern { Compiled(expression: expression) }
+
+    func compileSearch(_ expression: String) throws(PatternError) -> any SearchPattern {
+        throw PatternError(expression: expression, reason: "nothing is searched here")
+    }
 }
 
 /// Sealed blocks of a test, as a disk would have them. They stay when a part is dropped: older views read on.

@@ -13,7 +13,7 @@ package enum LogBlockError: Error, Equatable, CustomStringConvertible {
     package var description: String {
         switch self {
         case .unknownVersion(let version):
-            "log block version \(version) is unknown; this program reads version 1: update it"
+            "log block version \(version) is unknown; this program reads version 2: update it"
         case .unknownCodec(let codec): "log block codec \(codec) is unknown; this program reads codec 1: update it"
         case .malformed(let what): "the log block is damaged at its \(what)"
         case .compression(let error): "the log block's body: \(error)"
@@ -22,33 +22,13 @@ package enum LogBlockError: Error, Equatable, CustomStringConvertible {
     }
 }
 
-/// What is special about one line.
-package struct LineFlags: OptionSet, Sendable {
-    package let rawValue: UInt8
-    package init(rawValue: UInt8) { self.rawValue = rawValue }
-
-    /// The line goes on in the next one: it was longer than `Limits.logLineBytes`, or its end was not there in time.
-    package static let continues = LineFlags(rawValue: 1)
-    /// Written to the container's stderr.
-    package static let stderr = LineFlags(rawValue: 2)
-}
-
-/// Which streams the lines of a block came from. Empty for a plain file.
-package struct LogStreams: OptionSet, Hashable, Sendable {
-    package let rawValue: UInt8
-    package init(rawValue: UInt8) { self.rawValue = rawValue }
-
-    package static let stdout = LogStreams(rawValue: 1)
-    package static let stderr = LogStreams(rawValue: 2)
-}
-
 /// What a block says of itself, readable without inflating its body.
 ///
-/// Bytes: version 1, codec 1, streams, then as varints: labels (count, name and value each with its length), line
-/// count, first and last time (nanoseconds, zigzag), raw bytes, token filter (length, bytes), and the length of the
-/// body.
+/// Bytes: version 2, codec 1, streams, then as varints: labels (count, name and value each with its length), line
+/// count, first and last time (nanoseconds, zigzag), bytes of all lines, bytes of the inflated columns; the levels; the
+/// lengths of words; the word filter (length, bytes); the length of the body.
 package struct LogBlockHeader: Equatable, Sendable {
-    static let version: UInt8 = 1
+    static let version: UInt8 = 2
     static let codec: UInt8 = 1
 
     package var labels: Labels
@@ -57,13 +37,16 @@ package struct LogBlockHeader: Equatable, Sendable {
     /// The earliest and the latest time of a line, not those of the first and last line: times may step back.
     package var first: Instant
     package var last: Instant
-    /// Size of the inflated body.
+    /// Bytes of all lines together, without terminators.
     package var rawBytes: Int
-    package var tokens: TokenFilter?
+    /// Bytes of the columns before they are deflated.
+    package var columnBytes: Int
+    package var levels: LevelCounts
+    package var words: WordFilter
 
     package init(
         labels: Labels, streams: LogStreams, lineCount: Int, first: Instant, last: Instant, rawBytes: Int,
-        tokens: TokenFilter?
+        columnBytes: Int, levels: LevelCounts, words: WordFilter
     ) {
         self.labels = labels
         self.streams = streams
@@ -71,7 +54,9 @@ package struct LogBlockHeader: Equatable, Sendable {
         self.first = first
         self.last = last
         self.rawBytes = rawBytes
-        self.tokens = tokens
+        self.columnBytes = columnBytes
+        self.levels = levels
+        self.words = words
     }
 
     /// The label sets of the lines: one per stream with the label `stream`, or the labels alone for a plain file.
@@ -99,49 +84,38 @@ package struct LogBlockHeader: Equatable, Sendable {
         let streams = LogStreams(rawValue: try cursor.byte("streams"))
         guard streams.isSubset(of: [.stdout, .stderr]) else { throw ByteCursor.Malformed(what: "streams") }
         let labels = try Labels(reading: &cursor)
-        let lineCount = try cursor.count("line count", limit: Limits.logBlockBytes)
+        let lineCount = try cursor.count("line count", limit: LogLimits.blockLines)
         let first = try cursor.zigzag("first time")
         let last = try cursor.zigzag("last time")
         guard first <= last else { throw ByteCursor.Malformed(what: "time range") }
         let rawBytes = try cursor.count("raw size", limit: Limits.logBlockBytes)
-        let filterBytes = try cursor.slice(
-            try cursor.count("token filter", limit: LogLimits.tokenFilterBytes), "token filter")
-        let tokens = TokenFilter(bytes: filterBytes)
-        guard filterBytes.isEmpty || tokens != nil else { throw ByteCursor.Malformed(what: "token filter") }
+        let columnBytes = try cursor.count("column size", limit: LogLimits.columnBytes)
+        let levels = try LevelCounts(reading: &cursor)
+        let words = try WordFilter(reading: &cursor)
         let body = try cursor.slice(try cursor.count("body", limit: Limits.frameBytes), "body")
         guard cursor.isAtEnd else { throw ByteCursor.Malformed(what: "end") }
         let header = LogBlockHeader(
             labels: labels, streams: streams, lineCount: lineCount, first: Instant(nanoseconds: first),
-            last: Instant(nanoseconds: last), rawBytes: rawBytes, tokens: tokens)
+            last: Instant(nanoseconds: last), rawBytes: rawBytes, columnBytes: columnBytes, levels: levels, words: words
+        )
         return (header, body)
     }
 
     func encoded(body: [UInt8]) -> [UInt8] {
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(body.count + 512 + (tokens?.byteCount ?? 0))
+        bytes.reserveCapacity(body.count + 512 + words.bits.count)
         bytes += [Self.version, Self.codec, streams.rawValue]
         labels.append(to: &bytes)
         bytes.appendVarint(UInt64(lineCount))
         bytes.appendZigzag(first.nanoseconds)
         bytes.appendZigzag(last.nanoseconds)
         bytes.appendVarint(UInt64(rawBytes))
-        bytes.appendVarint(UInt64(tokens?.byteCount ?? 0))
-        tokens?.append(to: &bytes)
+        bytes.appendVarint(UInt64(columnBytes))
+        levels.append(to: &bytes)
+        words.append(to: &bytes)
         bytes.appendVarint(UInt64(body.count))
         bytes += body
         return bytes
-    }
-}
-
-extension LogStreams {
-    /// The label sets that lines of these streams carry.
-    package func variants(of labels: Labels) -> [Labels] {
-        guard !isEmpty else { return [labels] }
-        var variants: [Labels] = []
-        for (stream, name) in [(LogStreams.stdout, "stdout"), (.stderr, "stderr")] where contains(stream) {
-            variants.append(labels.merging(["stream": name]))
-        }
-        return variants
     }
 }
 

@@ -1,0 +1,70 @@
+package import MusterModel
+
+/// What is special about one line: in the two lowest bits what is named here, above them its level.
+package struct LineFlags: OptionSet, Hashable, Sendable {
+    package let rawValue: UInt8
+    package init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    package init(level: LogLevel) { rawValue = level.rawValue << 2 }
+
+    /// The line goes on in the next one: it was longer than `Limits.logLineBytes`, or its end was not there in time.
+    package static let continues = LineFlags(rawValue: 1)
+    /// Written to the container's stderr.
+    package static let stderr = LineFlags(rawValue: 2)
+
+    static let ceiling: UInt8 = LogLevel.fatal.rawValue << 2 | 3
+
+    package var level: LogLevel { LogLevel(rawValue: rawValue >> 2) ?? .unknown }
+}
+
+/// Which streams the lines of a block came from. Empty for a plain file.
+package struct LogStreams: OptionSet, Hashable, Sendable {
+    package let rawValue: UInt8
+    package init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    package static let stdout = LogStreams(rawValue: 1)
+    package static let stderr = LogStreams(rawValue: 2)
+}
+
+extension LogStreams {
+    /// The label sets that lines of these streams carry.
+    package func variants(of labels: Labels) -> [Labels] {
+        guard !isEmpty else { return [labels] }
+        var variants: [Labels] = []
+        for (stream, name) in [(LogStreams.stdout, "stdout"), (.stderr, "stderr")] where contains(stream) {
+            variants.append(labels.merging(["stream": name]))
+        }
+        return variants
+    }
+}
+
+/// How many lines of a block have which level.
+package struct LevelCounts: Hashable, Sendable {
+    private var counts = SIMD8<UInt32>()
+
+    package init() {}
+
+    package subscript(level: LogLevel) -> Int {
+        get { Int(counts[Int(level.rawValue)]) }
+        set { counts[Int(level.rawValue)] = UInt32(clamping: newValue) }
+    }
+
+    package var total: Int { LogLevel.allCases.reduce(0) { $0 + self[$1] } }
+
+    package static func += (a: inout LevelCounts, b: LevelCounts) {
+        for level in LogLevel.allCases { a[level] += b[level] }
+    }
+
+    /// Bytes: a bit for each level that has lines, then their counts.
+    func append(to bytes: inout [UInt8]) {
+        bytes.append(LogLevel.allCases.reduce(0) { self[$1] > 0 ? $0 | 1 << $1.rawValue : $0 })
+        for level in LogLevel.allCases where self[level] > 0 { bytes.appendVarint(UInt64(self[level])) }
+    }
+
+    init(reading cursor: inout ByteCursor) throws(ByteCursor.Malformed) {
+        let present = try cursor.byte("levels")
+        for level in LogLevel.allCases where present & 1 << level.rawValue != 0 {
+            self[level] = try cursor.count("level count", limit: LogLimits.blockLines)
+        }
+    }
+}
