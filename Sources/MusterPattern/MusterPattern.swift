@@ -2,10 +2,11 @@
 //
 // Expressions come from people and from other tools: rule files, dashboards, `muster query`. A backtracking engine
 // would let one of them hold a processor for ever, so they run on libre2, whose time is linear in the text and whose
-// memory is capped. `compile` has the meaning that Prometheus documents: RE2, the whole value has to match, `.` matches a
-// newline. `compileSearch` is what people know from grep: found anywhere, line by line.
+// memory is capped. `compile` has the meaning that Prometheus documents: RE2, the whole value has to match, `.` matches
+// a newline. `compileSearch` is what people know from grep: found anywhere, line by line.
 //
-// Cores see only the protocols `PatternCompiler`, `Pattern` and `SearchPattern` of MusterModel; the wiring hands them `RE2Compiler`.
+// Cores see only the protocols `PatternCompiler`, `Pattern` and `SearchPattern` of MusterModel; the wiring hands them
+// `RE2Compiler`.
 
 import CMusterRE2
 package import MusterModel

@@ -114,4 +114,35 @@ import Testing
             }
         }
     }
+
+    @Test(
+        arguments: [
+            ("b+", "abbbc", [1..<4]), ("^b", "ab", nil), ("(a)(x)?", "za", [1..<2, 1..<2, nil]), ("", "abc", [0..<0]),
+            ("a.c", "a\nc", nil), ("(?i)ERROR", "an error", [3..<8]), (#"\bid\b"#, "void id", [5..<7]),
+            ("ü", "grün", [2..<4]),
+            ("(?P<n>[0-9]+)ms", "took 12ms", [5..<9, 5..<7]),
+        ] as [(String, String, [Range<Int>?]?)])
+    func `a search finds the first place`(expression: String, text: String, spans: [Range<Int>?]?) throws {
+        let pattern = try RE2Compiler().compileSearch(expression)
+        let bytes = Array(text.utf8)
+        #expect(pattern.firstMatch(in: bytes.span, from: 0) == spans)
+        #expect(pattern.isFound(in: bytes.span) == (spans != nil))
+    }
+
+    @Test func `a search goes on where it is told`() throws {
+        let pattern = try RE2Compiler().compileSearch("a+")
+        let bytes = Array("aa b aaa".utf8)
+        #expect(pattern.firstMatch(in: bytes.span, from: 2) == [5..<8])
+        #expect(pattern.firstMatch(in: bytes.span, from: 8) == nil)
+        #expect(pattern.firstMatch(in: bytes.span, from: 9) == nil)
+        #expect(pattern.firstMatch(in: bytes.span, from: -1) == nil)
+        #expect(try RE2Compiler().compileSearch("(?P<x>a)").groupNames == ["x": 1])
+        #expect(throws: PatternError.self) { try RE2Compiler().compileSearch("(") }
+    }
+
+    @Test func `bytes that are no UTF-8 hide nothing`() throws {
+        let bytes: [UInt8] = [0xff, 0xfe, 0x80] + Array("needle".utf8) + [0xc3]
+        #expect(try RE2Compiler().compileSearch("needle").isFound(in: bytes.span))
+        #expect(try !RE2Compiler().compileSearch("^.{3}needle").isFound(in: bytes.span))
+    }
 }
