@@ -84,7 +84,7 @@ package enum Coordinator {
                 loops.addTask { try await rollouts.run() }
                 loops.addTask { await tick(fleet, ingest, rollouts, clock, logger) }
                 loops.addTask { await keep(fleet, tokens, store, clock, logger) }
-                loops.addTask { await removeExpired(ingest, clock, logger) }
+                loops.addTask { await tidyLogs(ingest, clock, logger) }
                 loops.addTask { await keep(ingest) }
                 loops.addTask { await identity.renewing(logger) }
                 loops.addTask {
@@ -204,9 +204,9 @@ package enum Coordinator {
     }
 
     /// A loop of its own: the disk may be slow, and liveness must not wait for it.
-    private static func removeExpired(_ ingest: Ingest, _ clock: MachineClock, _ logger: Logger) async {
+    private static func tidyLogs(_ ingest: Ingest, _ clock: MachineClock, _ logger: Logger) async {
         while !Task.isCancelled {
-            await ingest.removeExpired(now: clock.now, logger: logger)
+            await ingest.tidyLogs(now: clock.now, logger: logger)
             try? await Task.sleep(for: housekeeping)
         }
     }

@@ -10,8 +10,10 @@ package struct LogQuestion: Sendable {
     }
 
     package var matchers: [LabelMatcher]
-    /// Bytes the line has to contain; empty for any line. Case counts.
-    package var contains: [UInt8]
+    /// All have to hold.
+    package var filters: [LineFilter]
+    /// Words that every line of the answer has, known beside those of the filters.
+    package var words: [NeedleWord]
     package var from: Instant
     /// Lines at exactly this time count.
     package var through: Instant
@@ -20,11 +22,13 @@ package struct LogQuestion: Sendable {
     package var direction: Direction
 
     package init(
-        matchers: [LabelMatcher] = [], contains: [UInt8] = [], from: Instant = .distantPast,
-        through: Instant = .distantFuture, limit: Int = 1_000, direction: Direction = .backward
+        matchers: [LabelMatcher] = [], filters: [LineFilter] = [], words: [NeedleWord] = [],
+        from: Instant = .distantPast, through: Instant = .distantFuture, limit: Int = 1_000,
+        direction: Direction = .backward
     ) {
         self.matchers = matchers
-        self.contains = contains
+        self.filters = filters
+        self.words = words
         self.from = from
         self.through = through
         self.limit = min(max(limit, 1), LogLimits.searchEntries)
@@ -33,41 +37,53 @@ package struct LogQuestion: Sendable {
 
     /// True when labels satisfy every condition.
     package func isMatch(_ labels: Labels) -> Bool { matchers.allSatisfy { $0.isMatch(labels) } }
+
+    /// All words a block has to hold to be read.
+    package var neededWords: [NeedleWord] { words + filters.flatMap(\.words) }
+
+    /// Whether one entry, not yet stored or from elsewhere, belongs to the answer. Times are not looked at.
+    package func isMatch(_ entry: LogEntry) -> Bool {
+        guard isMatch(entry.labels) else { return false }
+        return unsafe entry.line.withUnsafeBytes { line in
+            filters.allSatisfy { unsafe $0.isMatch(line, LineFlags(level: entry.level)) }
+        }
+    }
 }
 
 /// One search over blocks in any order. Keeps the best `limit` entries, so its memory does not grow with what it reads.
 ///
-/// Entries with one time keep the order in which their blocks were given, and within a block the order of the source;
-/// newest first is the exact reverse of oldest first.
+/// Entries with one time keep the order of their blocks' numbers, and within a block the order of the source; newest
+/// first is the exact reverse of oldest first.
 package struct LogSearch {
     package let question: LogQuestion
-    private let words: [NeedleWord]
     private var runs: [[Found]] = []
     private var heldEntries = 0
     /// The worst time that still has a place, once `limit` entries are known.
     private var worst: Instant?
-    private var nextBlock = 0
 
-    /// Blocks that were searched line by line.
+    /// Blocks that were searched line by line, and what is in them.
     package private(set) var blocksSearched = 0
+    package private(set) var linesSearched = 0
+    package private(set) var bytesSearched = 0
 
-    private struct Found {
+    /// A block's place in the order of entries with one time.
+    package typealias BlockNumber = BlockPosition
+
+    fileprivate struct Found: Sendable {
         var entry: LogEntry
-        /// Breaks ties of time.
-        var order: (block: Int, line: Int)
+        var block: BlockNumber
+        var line: Int
     }
 
-    package init(_ question: LogQuestion) {
-        self.question = question
-        words = NeedleWord.words(in: question.contains)
+    /// What one block gave.
+    package struct Run: Sendable {
+        fileprivate var found: [Found] = []
+        fileprivate var lines = 0
+        fileprivate var bytes = 0
+        package var count: Int { found.count }
     }
 
-    /// False when no line of a block with this header can be part of the answer: the caller need not inflate it.
-    package func mayHold(_ header: LogBlockHeader) -> Bool {
-        guard mayHold(first: header.first, last: header.last) else { return false }
-        guard header.variants.contains(where: question.isMatch) else { return false }
-        return words.allSatisfy(header.words.mayContain)
-    }
+    package init(_ question: LogQuestion) { self.question = question }
 
     /// False when nothing in this range of time can be part of the answer any more. With candidates in the order of
     /// time the first false ends the search.
@@ -77,12 +93,11 @@ package struct LogSearch {
         return question.direction == .forward ? first < worst : last >= worst
     }
 
-    /// A block whose header `mayHold` was read.
-    package mutating func blockRead(_ block: LogBlock) {
-        blocksSearched += 1
-        let number = nextBlock
-        nextBlock += 1
-        var run: [Found] = []
+    /// The lines of a block that belong to the answer, at most `limit`. Pure: blocks may be searched side by side.
+    package static func search(_ block: LogBlock, at number: BlockNumber, for question: LogQuestion) -> Run {
+        var run = Run()
+        run.lines = block.lines.count
+        run.bytes = block.header.rawBytes
         let variants = Variants(block, question)
         unsafe block.body.withUnsafeBytes { body in
             for (index, line) in block.lines.enumerated() {
@@ -90,33 +105,44 @@ package struct LogSearch {
                     let labels = variants[line]
                 else { continue }
                 let bytes = unsafe UnsafeRawBufferPointer(rebasing: body[line.range])
-                guard unsafe ByteScan.contains(question.contains, in: bytes) else { continue }
-                run.append(Found(entry: block.entry(line, labels), order: (number, index)))
+                guard question.filters.allSatisfy({ unsafe $0.isMatch(bytes, line.flags) }) else { continue }
+                run.found.append(Found(entry: block.entry(line, labels), block: number, line: index))
             }
         }
-        guard !run.isEmpty else { return }
-        run.sort(by: isBefore)
-        heldEntries += run.count
-        runs.append(run)
+        run.found.sort { isBefore($0, $1, question.direction) }
+        if run.found.count > question.limit { run.found.removeLast(run.found.count - question.limit) }
+        return run
+    }
+
+    /// Takes in what a block gave.
+    package mutating func add(_ run: Run) {
+        blocksSearched += 1
+        linesSearched += run.lines
+        bytesSearched += run.bytes
+        guard !run.found.isEmpty else { return }
+        heldEntries += run.found.count
+        runs.append(run.found)
         if heldEntries >= question.limit { keepBest() }
     }
 
     /// The answer so far, in the question's direction.
-    package func entries() -> [LogEntry] {
-        LogMerge.merged(runs, limit: question.limit, isBefore: isBefore).map(\.entry)
+    package func entries() -> [LogEntry] { merged().map(\.entry) }
+
+    private func merged() -> [Found] {
+        let direction = question.direction
+        return LogMerge.merged(runs, limit: question.limit) { Self.isBefore($0, $1, direction) }
     }
 
     private mutating func keepBest() {
-        let best = LogMerge.merged(runs, limit: question.limit, isBefore: isBefore)
+        let best = merged()
         runs = [best]
         heldEntries = best.count
         worst = best.count == question.limit ? best.last?.entry.timestamp : nil
     }
 
-    private func isBefore(_ a: Found, _ b: Found) -> Bool {
-        let isForward = question.direction == .forward
-        let (a, b) = isForward ? (a, b) : (b, a)
-        return (a.entry.timestamp, a.order.block, a.order.line) < (b.entry.timestamp, b.order.block, b.order.line)
+    private static func isBefore(_ a: Found, _ b: Found, _ direction: LogQuestion.Direction) -> Bool {
+        let (a, b) = direction == .forward ? (a, b) : (b, a)
+        return (a.entry.timestamp, a.block, a.line) < (b.entry.timestamp, b.block, b.line)
     }
 
     /// The labels of the block's lines, worked out once per stream; nil for a stream that was not asked for.
@@ -138,4 +164,17 @@ package struct LogSearch {
 
         subscript(line: LogBlock.Line) -> Labels? { line.flags.contains(.stderr) ? stderr : plain }
     }
+}
+
+/// Where the coordinator keeps a block, in the store's words: a segment and an offset in it. Later ones are larger.
+package struct BlockPosition: Hashable, Comparable, Sendable {
+    package var segment: UInt64
+    package var offset: UInt64
+
+    package init(segment: UInt64, offset: UInt64) {
+        self.segment = segment
+        self.offset = offset
+    }
+
+    package static func < (a: BlockPosition, b: BlockPosition) -> Bool { (a.segment, a.offset) < (b.segment, b.offset) }
 }

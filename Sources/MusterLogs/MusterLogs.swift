@@ -28,8 +28,6 @@ package enum LogLimits {
     package static let blockLines = Limits.logBlockBytes / 8
     /// Bytes of a block's columns before they are deflated: what its lines and their fields take at worst.
     package static let columnBytes = 4 * Limits.logBlockBytes
-    /// Blocks the coordinator's index holds; the oldest gives way.
-    package static let indexedBlocks = 1 << 20
     /// Entries one search gives out.
     package static let searchEntries = 50_000
     /// Conditions in one selector.

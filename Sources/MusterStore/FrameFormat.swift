@@ -11,6 +11,7 @@ struct FilePreamble: Equatable, Sendable {
         case part = 4
         case catalogue = 5
         case manifest = 6
+        case sections = 7
     }
 
     static let version: UInt16 = 1

@@ -6,9 +6,8 @@ extension SegmentLog {
         guard !records.isEmpty else { return Appended(positions: [], removed: []) }
         let bytes = records.reduce(0) { $0 + Self.storedBytes($1) }
         try check(records, bytes)
-        if writer.active != nil, writer.end + bytes > settings.segmentBytes, writer.end > FilePreamble.bytes {
-            try seal(&writer)
-        }
+        let isFull = writer.end + bytes > settings.segmentBytes || isOfAnotherDay(records[0])
+        if writer.active != nil, isFull, writer.end > FilePreamble.bytes { try seal(&writer) }
         // A new segment's preamble is counted even where the active one goes on: making room may end it.
         let removed = try makeRoom(for: bytes + FilePreamble.bytes, &writer)
         if writer.active == nil { try createSegment(&writer) }
@@ -41,6 +40,12 @@ extension SegmentLog {
             }
         }
         return Appended(positions: positions, removed: removed)
+    }
+
+    private func isOfAnotherDay(_ record: SegmentRecord) -> Bool {
+        guard settings.isDaily, let first = index.withLock({ $0.segments.last?.first }) else { return false }
+        // Only forward: a clock that was set back must not begin a segment with every record.
+        return record.received.nanoseconds / 86_400_000_000_000 > first.received.nanoseconds / 86_400_000_000_000
     }
 
     private func check(_ records: [SegmentRecord], _ bytes: Int) throws(StoreError) {

@@ -25,8 +25,14 @@ package final class SegmentLog: Sendable {
         /// Segments whose newest record is older are removed by `removeExpired(now:)`; nil keeps them.
         package var maxAge: Duration?
 
+        /// A segment takes records of one day (UTC) only, by the time they were received.
+        package var isDaily: Bool
+
         /// A segment is kept to a quarter of the budget, so that making room never costs everything.
-        package init(segmentBytes: Int = 64 << 20, maxBytes: Int, maxAge: Duration? = nil) {
+        package init(
+            segmentBytes: Int = 64 << 20, maxBytes: Int, maxAge: Duration? = nil, isDaily: Bool = false
+        ) {
+            self.isDaily = isDaily
             self.segmentBytes = max(1, min(segmentBytes, maxBytes / 4))
             self.maxBytes = maxBytes
             self.maxAge = maxAge

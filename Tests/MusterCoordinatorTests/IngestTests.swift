@@ -152,7 +152,7 @@ struct IngestTests {
         _ = try await receive(ingest, .logs, 2, Thing.logBlock(["forged"], host: "b"))
         _ = try await receive(ingest, .logs, 3, Thing.logBlock(["true"], host: "a"))
         #expect(try await lines(ingest) == ["true"])
-        #expect(ingest.logs.unreadable == 2)
+        #expect(ingest.logs.counts.unreadable == 2)
         #expect(durable(ingest, .logs) == 3)
         await ingest.close(now: now)
     }
@@ -167,10 +167,10 @@ struct IngestTests {
             let block = Thing.logBlock([line], labels: ["host": "a"])
             _ = try await receive(ingest, .logs, sequence, block, at: at)
         }
-        #expect(ingest.logs.blockCount == 3)
-        await ingest.removeExpired(now: now, logger: LogRecord().logger("test"))
+        #expect(ingest.logs.counts.blocks == 3)
+        await ingest.tidyLogs(now: now, logger: LogRecord().logger("test"))
         // The second began before the limit; that it ended before it as well, only its follower's age could say.
-        #expect(ingest.logs.blockCount == 2)
+        #expect(ingest.logs.counts.blocks == 2)
         #expect(try await lines(ingest).count == 2)
         #expect(try FileManager.default.contentsOfDirectory(atPath: scratch("data") + "/logs").count == 2)
         #expect(durable(ingest, .logs) == 3)
@@ -292,21 +292,27 @@ struct LogFollowingTests {
     private func logs() throws -> LogStore {
         let (log, _) = try SegmentLog.open(
             directory: scratch("logs"), io: SystemFileIO(), settings: SegmentLog.Settings(maxBytes: 64 << 20))
-        return LogStore(log: log, compressor: ZlibCompressor())
+        return LogStore(
+            log: log, directory: scratch("index"), maxBytes: 64 << 20, io: SystemFileIO(),
+            compressor: ZlibCompressor())
     }
 
     private let nowhere = SegmentPosition(segment: 1, offset: 0)
+
+    private func id(_ host: String) -> FrameID {
+        FrameID(host: Thing.host(host), boot: BootID(high: 1, low: 1), class: .logs, sequence: 1)
+    }
 
     @Test(.timeLimit(.minutes(1)))
     func aFollowerHearsWhatItAskedForAndNothingElse() async throws {
         let logs = try logs()
         let stream = try #require(
-            logs.follow(
+            logs.followers.follow(
                 LogQuestion(
-                    matchers: [LabelMatcher("host", equals: "a")], contains: Array("needle".utf8))))
-        logs.blockStored(Thing.logBlock(["needle b"], host: "b"), of: Thing.host("b"), at: nowhere)
+                    matchers: [LabelMatcher("host", equals: "a")], filters: [.contains(Array("needle".utf8))])))
+        logs.blockStored(Thing.logBlock(["needle b"], host: "b"), as: id("b"), at: nowhere)
         logs.blockStored(
-            Thing.logBlock(["hay", "a needle", "nee", "needle"], host: "a"), of: Thing.host("a"), at: nowhere)
+            Thing.logBlock(["hay", "a needle", "nee", "needle"], host: "a"), as: id("a"), at: nowhere)
         var heard: [String] = []
         for await entry in stream {
             heard.append(String(decoding: entry.line, as: UTF8.self))
@@ -318,30 +324,30 @@ struct LogFollowingTests {
     @Test(.timeLimit(.minutes(1)))
     func thereAreOnlySoManyFollowersAndTheirPlacesComeBack() async throws {
         let logs = try logs()
-        var followers = (0..<LogStore.followersMax).compactMap { _ in logs.follow(LogQuestion()) }
-        #expect(followers.count == LogStore.followersMax)
-        #expect(logs.follow(LogQuestion()) == nil)
+        var followers = (0..<LogFollowers.countMax).compactMap { _ in logs.followers.follow(LogQuestion()) }
+        #expect(followers.count == LogFollowers.countMax)
+        #expect(logs.followers.follow(LogQuestion()) == nil)
         followers.removeFirst()
-        #expect(logs.followers == LogStore.followersMax - 1)
-        #expect(logs.follow(LogQuestion()) != nil)
+        #expect(logs.followers.count == LogFollowers.countMax - 1)
+        #expect(logs.followers.follow(LogQuestion()) != nil)
         followers.removeAll()
-        #expect(logs.followers == 0)
+        #expect(logs.followers.count == 0)
     }
 
     @Test(.timeLimit(.minutes(1)))
     func aFollowerThatLagsTooFarBehindIsCutOff() async throws {
         let logs = try logs()
-        let slow = try #require(logs.follow(LogQuestion()))
+        let slow = try #require(logs.followers.follow(LogQuestion()))
         let thousand = Thing.logBlock((0..<1_000).map { "line \($0)" }, host: "a")
-        for _ in 0..<(LogStore.followerEntries / 1_000) {
-            logs.blockStored(thousand, of: Thing.host("a"), at: nowhere)
+        for _ in 0..<(LogFollowers.lagEntries / 1_000) {
+            logs.blockStored(thousand, as: id("a"), at: nowhere)
         }
-        #expect(logs.followers == 1)
-        logs.blockStored(thousand, of: Thing.host("a"), at: nowhere)
-        #expect(logs.followers == 0)
+        #expect(logs.followers.count == 1)
+        logs.blockStored(thousand, as: id("a"), at: nowhere)
+        #expect(logs.followers.count == 0)
         var heard = 0
         for await _ in slow { heard += 1 }
-        #expect(heard == LogStore.followerEntries)
+        #expect(heard == LogFollowers.lagEntries)
     }
 
     @Test(.timeLimit(.minutes(1)))

@@ -9,7 +9,11 @@ import Testing
 
     private func search(_ question: LogQuestion, _ blocks: [LogBlock]) -> [String] {
         var search = LogSearch(question)
-        for block in blocks where search.mayHold(block.header) { search.blockRead(block) }
+        for (number, block) in blocks.enumerated()
+        where search.mayHold(first: block.header.first, last: block.header.last) {
+            let position = BlockPosition(segment: 1, offset: UInt64(number))
+            search.add(LogSearch.search(block, at: position, for: question))
+        }
         return search.entries().map(\.text)
     }
 
@@ -31,10 +35,13 @@ import Testing
 
     @Test func `with enough found, later blocks need no reading`() throws {
         var search = LogSearch(LogQuestion(limit: 3, direction: .forward))
-        search.blockRead(try block(lines([1, 2, 3])))
-        #expect(!search.mayHold(try block(lines([4, 5])).header))
-        #expect(search.mayHold(try block(lines([2])).header))
+        let position = BlockPosition(segment: 1, offset: 0)
+        search.add(LogSearch.search(try block(lines([1, 2, 3])), at: position, for: search.question))
+        #expect(!search.mayHold(first: Instant(nanoseconds: 4), last: Instant(nanoseconds: 5)))
+        #expect(search.mayHold(first: Instant(nanoseconds: 2), last: Instant(nanoseconds: 2)))
         #expect(search.blocksSearched == 1)
+        #expect(search.linesSearched == 3)
+        #expect(search.bytesSearched == 18)
     }
 
     @Test func `one time keeps the order of the source`() throws {
@@ -47,7 +54,7 @@ import Testing
         let web = try block(lines([1, 2, 30], "error"), labels: ["service": "web"])
         let db = try block(lines([1, 2], "error"), labels: ["service": "db"])
         let question = LogQuestion(
-            matchers: [LabelMatcher("service", equals: "web")], contains: Array("error ".utf8),
+            matchers: [LabelMatcher("service", equals: "web")], filters: [.contains(Array("error ".utf8))],
             from: Instant(nanoseconds: 2), through: Instant(nanoseconds: 29), direction: .forward)
         #expect(search(question, [web, db]) == ["error 2"])
     }
@@ -61,19 +68,47 @@ import Testing
         #expect(search(LogQuestion(matchers: [LabelMatcher("stream", equals: "none")]), [both]).isEmpty)
     }
 
-    @Test func `a word that the filter denies keeps a block closed`() throws {
-        var search = LogSearch(LogQuestion(contains: Array("code=ENOSPC;".utf8)))
-        #expect(!search.mayHold(try block(lines([1], "nothing of the kind")).header))
+    @Test func `a question knows the words that its blocks must have`() throws {
+        let question = LogQuestion(
+            filters: [.contains(Array("code=ENOSPC;".utf8)), .excludes(Array(" other ".utf8))],
+            words: NeedleWord.words(in: Array(" disk ".utf8)))
+        let miss = try block(lines([1], "nothing of the kind"))
         let hit = try block([TestLine(text: "failed code=ENOSPC; disk", timestamp: 1)])
-        #expect(search.mayHold(hit.header))
-        search.blockRead(hit)
-        #expect(search.entries().count == 1)
+        #expect(!question.neededWords.allSatisfy(miss.header.words.mayContain))
+        #expect(question.neededWords.allSatisfy(hit.header.words.mayContain))
+        #expect(question.neededWords.count == 3)
+    }
+
+    @Test func `lines are filtered by what they lack, by expressions and by level`() throws {
+        let lines = [
+            TestLine(text: "GET /a 200", timestamp: 1, flags: LineFlags(level: .info)),
+            TestLine(text: "GET /b 500", timestamp: 2, flags: LineFlags(level: .error)),
+            TestLine(text: "PUT /a 503", timestamp: 3, flags: LineFlags(level: .warn)),
+            TestLine(text: "no level", timestamp: 4),
+        ]
+        let one = try block(lines)
+        func found(_ filters: LineFilter...) -> [String] {
+            search(LogQuestion(filters: filters, direction: .forward), [one])
+        }
+        #expect(found(.excludes(Array("GET".utf8))) == ["PUT /a 503", "no level"])
+        #expect(found(.matches(EndsWith(text: "00"))) == ["GET /a 200", "GET /b 500"])
+        #expect(found(.mismatches(EndsWith(text: "00"))) == ["PUT /a 503", "no level"])
+        #expect(found(.level(atLeast: .warn)) == ["GET /b 500", "PUT /a 503"])
+        #expect(found(.contains(Array("GET".utf8)), .excludes(Array("/a".utf8))) == ["GET /b 500"])
+    }
+
+    @Test func `an entry is asked like a line of a block`() throws {
+        let entry = LogEntry(
+            timestamp: Instant(nanoseconds: 5), labels: ["a": "b"], line: Array("x y".utf8), level: .warn)
+        #expect(LogQuestion(filters: [.contains(Array("x y".utf8)), .level(atLeast: .warn)]).isMatch(entry))
+        #expect(!LogQuestion(filters: [.level(atLeast: .error)]).isMatch(entry))
+        #expect(!LogQuestion(matchers: [LabelMatcher("a", equals: "c")]).isMatch(entry))
     }
 
     @Test(arguments: [("needle", true), ("n", true), ("needles", false), ("", true), ("eneedl", true), ("dle", true)])
     func `a needle is found wherever it stands`(needle: String, isFound: Bool) throws {
         let one = try block([TestLine(text: "neneedle", timestamp: 1)])
-        #expect(search(LogQuestion(contains: Array(needle.utf8)), [one]).isEmpty != isFound)
+        #expect(search(LogQuestion(filters: [.contains(Array(needle.utf8))]), [one]).isEmpty != isFound)
     }
 
     @Test func `limits of a question are kept in range`() {
@@ -129,72 +164,17 @@ import Testing
     }
 }
 
-@Suite struct LogIndexTests {
-    private func header(_ labels: Labels, _ first: Int64, _ last: Int64, streams: LogStreams = []) -> LogBlockHeader {
-        LogBlockHeader(
-            labels: labels, streams: streams, lineCount: 10, first: Instant(nanoseconds: first),
-            last: Instant(nanoseconds: last), rawBytes: 100,
-            columnBytes: 100, levels: LevelCounts(), words: .unknown)
-    }
+/// A pattern that stands in for an expression.
+struct EndsWith: SearchPattern {
+    let text: String
+    var groupNames: [String: Int] { [:] }
 
-    private func position(_ segment: UInt64, _ offset: UInt64) -> BlockPosition {
-        BlockPosition(segment: segment, offset: offset)
-    }
+    func isFound(in bytes: Span<UInt8>) -> Bool { firstMatch(in: bytes, from: 0) != nil }
 
-    @Test func `candidates come in the order of time and by label`() {
-        var index = LogIndex()
-        _ = index.blockStored(header(["service": "web"], 20, 30), at: position(1, 0))
-        _ = index.blockStored(header(["service": "db"], 5, 25), at: position(1, 1))
-        _ = index.blockStored(header(["service": "web"], 1, 9), at: position(1, 2))
-        let all = index.select([], from: .distantPast, through: .distantFuture)
-        #expect(all.map(\.position.offset) == [2, 1, 0])
-        let web = index.select(
-            [LabelMatcher("service", equals: "web")], from: Instant(nanoseconds: 9), through: Instant(nanoseconds: 20))
-        #expect(web.map(\.position.offset) == [2, 0])
-        #expect(index.select([], from: Instant(nanoseconds: 31), through: .distantFuture).isEmpty)
-        #expect(index.streamCount == 2)
-        #expect(index.lineCount == 30)
-    }
-
-    @Test func `streams are labels`() {
-        var index = LogIndex()
-        _ = index.blockStored(header([:], 1, 2, streams: .stderr), at: position(1, 0))
-        let stderr = index.select(
-            [LabelMatcher("stream", equals: "stderr")], from: .distantPast, through: .distantFuture)
-        let stdout = index.select(
-            [LabelMatcher("stream", equals: "stdout")], from: .distantPast, through: .distantFuture)
-        #expect(stderr.count == 1)
-        #expect(stdout.isEmpty)
-        #expect(index.labelSets == [["stream": "stderr"]])
-    }
-
-    @Test func `segments and blocks can be dropped`() {
-        var index = LogIndex()
-        for segment in 1...3 as ClosedRange<UInt64> {
-            for offset in 0..<4 as Range<UInt64> {
-                _ = index.blockStored(header(["a": "\(offset)"], 1, 2), at: position(segment, offset))
-            }
-        }
-        index.segmentDropped(2)
-        index.blockDropped(position(1, 3))
-        index.blockDropped(position(9, 9))
-        #expect(index.blockCount == 7)
-        #expect(index.streamCount == 4)
-        index.segmentDropped(1)
-        index.segmentDropped(3)
-        #expect(index.blockCount == 0)
-        #expect(index.streamCount == 0)
-        #expect(index.lineCount == 0)
-    }
-
-    @Test func `a full index gives up its oldest blocks and says which`() {
-        var index = LogIndex(capacity: 32)
-        var evicted: [BlockPosition] = []
-        for offset in 0..<40 as Range<UInt64> {
-            evicted += index.blockStored(header(["a": "\(offset % 3)"], 1, 2), at: position(1, offset))
-            #expect(index.blockCount <= 32)
-        }
-        #expect(evicted == (0..<UInt64(evicted.count)).map { position(1, $0) })
-        #expect(evicted.count >= 8)
+    func firstMatch(in bytes: Span<UInt8>, from start: Int) -> [Range<Int>?]? {
+        let wanted = Array(text.utf8)
+        let from = bytes.count - wanted.count
+        guard from >= start, wanted.indices.allSatisfy({ bytes[from + $0] == wanted[$0] }) else { return nil }
+        return [from..<bytes.count]
     }
 }

@@ -21,9 +21,9 @@ extension APIHandlers {
         let question = try question(call)
         let isFollowing = call.query["follow"] == "true"
         // Followed from before the search, so that nothing falls between; what both see is told once.
-        let following = isFollowing ? ingest.logs.follow(question) : nil
+        let following = isFollowing ? ingest.logs.followers.follow(question) : nil
         if isFollowing, following == nil {
-            throw APIError(503, "overloaded", "\(LogStore.followersMax) others follow logs already")
+            throw APIError(503, "overloaded", "\(LogFollowers.countMax) others follow logs already")
         }
         let found = try await ingest.logs.search(question)
         if found.unreadableBlocks > 0 {
@@ -53,9 +53,32 @@ extension APIHandlers {
                 "limit is \"\(call.query["limit"] ?? "")\"", hint: "a number from 1 to \(Self.logLimitMax)")
         }
         return LogQuestion(
-            matchers: matchers, contains: Array((call.query["contains"] ?? "").utf8),
+            matchers: matchers, filters: try filters(call),
             from: try time("start", call) ?? now - since, through: through, limit: limit,
             direction: call.query["direction"] == "forward" ? .forward : .backward)
+    }
+}
+
+extension APIHandlers {
+    /// Conditions on lines: `contains`, `excludes`, `match` and `mismatch` (regular expressions), `level`.
+    private func filters(_ call: APICall) throws(APIError) -> [LineFilter] {
+        var filters: [LineFilter] = []
+        if let text = call.query["level"] {
+            guard let level = LogLevel.allCases.first(where: { $0.text == text.lowercased() }) else {
+                throw .badRequest(
+                    "level is \"\(text)\"", hint: LogLevel.allCases.map(\.text).joined(separator: ", "))
+            }
+            filters.append(.level(atLeast: level))
+        }
+        if let text = call.query["contains"], !text.isEmpty { filters.append(.contains(Array(text.utf8))) }
+        if let text = call.query["excludes"], !text.isEmpty { filters.append(.excludes(Array(text.utf8))) }
+        do throws(PatternError) {
+            if let text = call.query["match"] { filters.append(.matches(try RE2Compiler().compileSearch(text))) }
+            if let text = call.query["mismatch"] { filters.append(.mismatches(try RE2Compiler().compileSearch(text))) }
+        } catch {
+            throw .badRequest("\(error)")
+        }
+        return filters
     }
 }
 

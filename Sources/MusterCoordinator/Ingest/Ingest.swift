@@ -80,7 +80,9 @@ package final class Ingest: Sendable {
             settings: .init(segmentBytes: 16 << 20, maxBytes: keeping.logMaxBytes))
         let (logLog, logRecovery) = try SegmentLog.open(
             directory: settings.directory + "/logs", io: io,
-            settings: .init(maxBytes: settings.logBytes, maxAge: settings.logRetention))
+            settings: .init(
+                maxBytes: settings.logBytes - settings.logBytes / LogStore.indexShare, maxAge: settings.logRetention,
+                isDaily: true))
         for (name, recovery) in [("metrics", metricRecovery), ("logs", logRecovery)]
         where recovery.trimmedBytes > 0 || recovery.damagedRegions > 0 || !recovery.unreadable.isEmpty {
             logger.warning(
@@ -96,7 +98,9 @@ package final class Ingest: Sendable {
         let (directory, replay) = try MetricRecovery.open(
             settings.directory + "/metrics/parts", maxBytes: settings.metricBytes, into: metrics, io: io, logger: logger
         )
-        let logs = LogStore(log: logLog, compressor: compressor)
+        let logs = LogStore(
+            log: logLog, directory: settings.directory + "/log-index", maxBytes: settings.logBytes, io: io,
+            compressor: compressor)
         let keeper = MetricKeeper(
             store: metrics, log: metricLog, directory: directory, settings: keeping, now: now, logger: logger)
         let ingest = Ingest(
@@ -139,18 +143,14 @@ package final class Ingest: Sendable {
             }
             return .next
         }
-        let blocks = try logLog.scan(.records) { record in
-            guard isFirst(record.id) else { return .next }
-            logs.blockStored(record.payload, of: record.id.host, at: record.position)
-            return .next
-        }
+        let blocksRead = try logs.restore(isFirst: isFirst)
         metrics.restored(now: now)
         marks.restored(Dictionary(uniqueKeysWithValues: durable.map(forgettingMetrics)))
         logger.info(
             "telemetry restored",
             metadata: [
                 "replayedFrames": "\(frames.records)", "series": "\(metrics.seriesCount)",
-                "logBlocks": "\(blocks.records)",
+                "logBlocks": "\(logs.counts.blocks)", "logBlocksRead": "\(blocksRead)",
                 "streams": "\(durable.count)",
             ])
     }
@@ -195,7 +195,7 @@ package final class Ingest: Sendable {
             if record.id.class == .logs { counters.logFrames += 1 } else { counters.metricFrames += 1 }
         }
         guard record.id.class == .metrics else {
-            logs.blockStored(record.payload, of: record.id.host, at: position)
+            logs.blockStored(record.payload, as: record.id, at: position)
             return .durable
         }
         let key = StreamKey(host: record.id.host, boot: record.id.boot)
@@ -244,26 +244,10 @@ package final class Ingest: Sendable {
         return try result.get()
     }
 
-    /// Removes logs that are older than their retention. On a thread that may block: it unlinks, and waits for
-    /// the commit thread's write or sync.
-    package func removeExpired(now: Instant, logger: Logger) async {
-        try? await NIOThreadPool.singleton.runIfActive { self.removeExpiredHere(now, logger) }
-    }
-
-    private func removeExpiredHere(_ now: Instant, _ logger: Logger) {
-        let before = logLog.segments
-        do throws(StoreError) {
-            _ = try logLog.removeExpired(now: now)
-        } catch {
-            logger.error("expired logs not removed; trying again", metadata: ["reason": "\(error)"])
-        }
-        // Looked up and not taken from the answer: some may be gone although a later one failed.
-        let left = Set(logLog.segments)
-        let gone = before.filter { !left.contains($0) }
-        guard !gone.isEmpty else { return }
-        // Segments are removed oldest first and never the last one, whose blocks may not all be in the index yet.
-        for segment in gone { logs.segmentRemoved(segment) }
-        logger.info("expired logs removed", metadata: ["segments": "\(gone.count)"])
+    /// Removes logs that are older than their retention, writes the index files of full segments, and makes room for
+    /// them. On a thread that may block: it unlinks, and waits for the commit thread's write or sync.
+    package func tidyLogs(now: Instant, logger: Logger) async {
+        try? await NIOThreadPool.singleton.runIfActive { self.logs.tidy(now: now, logger: logger) }
     }
 
     /// Submitted and not yet durable; readers of links pause above a limit.

@@ -10,10 +10,10 @@ package struct WordFilter: Hashable, Sendable {
     private static let probes = 6
 
     package var lengths: WordLengths
-    /// Empty when there are too many words to tell.
+    /// Empty when there is no word to find, or too many to tell.
     package var bits: [UInt8]
-    /// There are no indexed words at all, so that nothing with one can be here.
-    private var isKnown: Bool
+    /// False when there were too many words: then an empty filter says "perhaps".
+    private(set) var isKnown: Bool
 
     /// A filter that says "perhaps" to everything.
     package static let unknown = WordFilter(lengths: WordLengths(letters: .max, withDigits: .max), bits: [], false)
@@ -49,12 +49,20 @@ package struct WordFilter: Hashable, Sendable {
 
     /// False when no line of the block can hold the word.
     package func mayContain(_ word: NeedleWord) -> Bool {
+        Self.mayContain(word, lengths: lengths, isKnown, bits[...])
+    }
+
+    /// The same for a filter whose parts are kept apart.
+    @inline(__always)
+    static func mayContain(
+        _ word: NeedleWord, lengths: WordLengths, _ isKnown: Bool, _ bits: ArraySlice<UInt8>
+    ) -> Bool {
         if !word.isWhole, lengths.mayContain(longerThan: word.length, hasDigits: word.hasDigits) { return true }
         guard isKnown else { return true }
-        guard !bits.isEmpty else { return false }
-        var isHere = true
-        Self.forEachPlace(word.hash, bits: bits.count * 8) { place in
-            if bits[place >> 3] & 1 << UInt8(place & 7) == 0 { isHere = false }
+        let start = bits.startIndex
+        var isHere = !bits.isEmpty
+        forEachPlace(word.hash, bits: bits.count * 8) { place in
+            if isHere, bits[start &+ (place >> 3)] & 1 << UInt8(place & 7) == 0 { isHere = false }
         }
         return isHere
     }

@@ -198,7 +198,12 @@ extension APIHandlers {
             Gauge(
                 "hosts", .gauge, "Hosts by state.",
                 values: hosts.sorted { $0.key < $1.key }.map { (["state": $0.key], Double($0.value)) }),
-            Gauge("log_blocks", .gauge, "Log blocks in the index.", Double(ingest.logs.blockCount)),
+            Gauge("log_blocks", .gauge, "Log blocks in the index.", Double(ingest.logs.counts.blocks)),
+            Gauge("log_lines", .gauge, "Log lines in the index.", Double(ingest.logs.counts.lines)),
+            Gauge("log_index_bytes", .gauge, "Index files of logs.", Double(ingest.logs.counts.indexBytes)),
+            Gauge(
+                "log_unreadable_frames", .gauge, "Stored frames that are no log block of their host.",
+                Double(ingest.logs.counts.unreadable)),
             Gauge(
                 "start_time_seconds", .gauge, "When this coordinator started, since 1970.",
                 Double(startedAt.milliseconds) / 1_000),
