@@ -124,6 +124,7 @@ let package = Package(
             nio + [
                 log, "MusterWire", "MusterSeries", "MusterLogs", "MusterHealth", "MusterRollouts", "MusterConfig",
                 "MusterInterchange", "MusterTransport", "MusterStore", "MusterHost", "MusterYAML", "MusterProtocol",
+                "MusterPattern",
             ]),
         wiring(
             "MusterCoordinator",

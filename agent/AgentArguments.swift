@@ -77,6 +77,33 @@ struct CheckCommand: ParsableCommand {
     }
 }
 
+struct LogsCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "logs", abstract: "Try out what the agent does with logs.", subcommands: [LogsTestCommand.self])
+}
+
+struct LogsTestCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "test", abstract: "Put lines from standard input through a log source's processing.",
+        discussion: """
+            Prints each event as it would travel: its level, its text, its fields. Nothing is sent or kept.
+
+            Example:
+              tail -1000 /var/log/app.log | muster-agent logs test --config agent.yaml --source /var/log/app.log
+            """)
+    @Option(help: ArgumentHelp("The configuration.", valueName: "file")) var config: String
+    @Option(help: "The path of an entry of logs.files as it is written there, or \"containers\".") var source: String?
+
+    func run() throws {
+        do {
+            let trial = try LogTrial(configPath: config, source: source)
+            try LogTrialRun(trial: trial).run()
+        } catch {
+            throw CleanError(error)
+        }
+    }
+}
+
 /// Prints as the error's own words.
 struct CleanError: Error, CustomStringConvertible {
     let description: String

@@ -11,5 +11,5 @@ struct MusterAgentCommand: AsyncParsableCommand {
               muster-agent enroll --coordinator muster.example.com:7444 --token muster1.…
               muster-agent run --config /etc/muster/agent.yaml
             """,
-        version: Agent.version, subcommands: [RunCommand.self, EnrollCommand.self, CheckCommand.self])
+        version: Agent.version, subcommands: [RunCommand.self, EnrollCommand.self, CheckCommand.self, LogsCommand.self])
 }

@@ -24,7 +24,10 @@ package enum Agent {
     package static let version = "0.1.0"
 
     /// Checks a configuration without running it.
-    package static func checkConfiguration(_ path: String) throws { _ = try configuration(path) }
+    package static func checkConfiguration(_ path: String) throws {
+        let config = try configuration(path)
+        _ = try LogProcessors(config.logs)
+    }
 
     /// Runs until the task is cancelled. Throws `AgentError`, `ConfigError` or `StoreError` when it cannot start.
     package static func run(_ options: AgentOptions, logger: Logger) async throws {
@@ -52,7 +55,7 @@ package enum Agent {
         }
     }
 
-    private static func configuration(_ path: String) throws -> AgentConfig {
+    static func configuration(_ path: String) throws -> AgentConfig {
         let io = SystemFileIO()
         let bytes: [UInt8]
         do throws(StoreError) {
@@ -130,7 +133,8 @@ private struct Lineage {
         reporter = HostReporter(
             .init(
                 host: identity.host, name: config.hostName ?? Agent.hostName, address: address, config: config,
-                uplink: uplink, tailer: tailer, metrics: metrics, inputs: inputs, own: own, probe: probe,
+                processors: try LogProcessors(config.logs), uplink: uplink, tailer: tailer, metrics: metrics,
+                inputs: inputs, own: own, probe: probe,
                 docker: docker, clock: clock,
                 logger: logger))
         let stepPath = config.stateDirectory + "/steps.journal"

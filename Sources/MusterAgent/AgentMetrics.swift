@@ -1,4 +1,5 @@
 import MusterHost
+import MusterLogs
 import MusterModel
 import MusterStore
 import MusterTransport
@@ -83,6 +84,15 @@ final class AgentMetrics: Sendable {
             set("muster_agent_log_truncations_total", Double(logs.truncations), &table)
             set("muster_agent_log_gaps_total", Double(logs.gaps), &table)
             set("muster_agent_log_lost_lines_total", Double(logs.lostLines), &table)
+            set("muster_agent_log_redacted_lines_total", Double(logs.edge.redactedLines), &table)
+            set("muster_agent_log_unparsed_lines_total", Double(logs.edge.parseFailures), &table)
+            for reason in EdgeDropReason.allCases {
+                for level in LogLevel.allCases where logs.edge[reason][level] > 0 {
+                    set(
+                        "muster_agent_log_dropped_lines_total", ("reason", reason.text), ("level", level.text),
+                        Double(logs.edge[reason][level]), &table)
+                }
+            }
             set("muster_agent_log_polling", logs.isPolling ? 1 : 0, &table)
             for (fault, count) in logs.faults {
                 set("muster_agent_log_faults_total", ("reason", fault.rawValue), Double(count), &table)

@@ -19,6 +19,7 @@ final class HostReporter: Sendable {
         var name: String
         var address: @Sendable () -> String
         var config: AgentConfig
+        var processors: LogProcessors
         var uplink: Uplink
         var tailer: LogTailer
         var metrics: MetricsLoop
@@ -149,11 +150,11 @@ final class HostReporter: Sendable {
     private var start: LogSource.Start { parts.config.logs.startAt == .end ? .end : .beginning }
 
     private var fileSources: [LogSource] {
-        parts.config.logs.files.map { file in
+        zip(parts.config.logs.files, parts.processors.files).map { file, processing in
             var labels = file.labels
             labels["host"] = parts.host.text
             if let service = file.service { labels["service"] = service.text }
-            return LogSource(glob: file.path, labels: labels, startAt: start)
+            return LogSource(glob: file.path, labels: labels, startAt: start, processing: processing)
         }
     }
 
@@ -167,7 +168,9 @@ final class HostReporter: Sendable {
             ]
             if let service = services[observed.container.id] { labels["service"] = service }
             // Docker rotates beside the file, so the rotated ones belong to the same source.
-            return LogSource(glob: path + "*", kind: .dockerJSON, labels: labels, startAt: start)
+            return LogSource(
+                glob: path + "*", kind: .dockerJSON, labels: labels, startAt: start,
+                processing: parts.processors.containers)
         }
     }
 

@@ -14,11 +14,17 @@ package struct LogsConfig: Equatable, Sendable {
         package var labels: Labels
         /// The service the lines belong to.
         package var service: ServiceName?
+        /// What happens to the lines before they travel.
+        package var processing: LogProcessing
 
-        package init(path: String, labels: Labels = Labels(), service: ServiceName? = nil) {
+        package init(
+            path: String, labels: Labels = Labels(), service: ServiceName? = nil,
+            processing: LogProcessing = LogProcessing()
+        ) {
             self.path = path
             self.labels = labels
             self.service = service
+            self.processing = processing
         }
     }
 
@@ -29,6 +35,8 @@ package struct LogsConfig: Equatable, Sendable {
     package var startAt = defaultStartAt
     package var files: [File] = []
     package var readsContainers = true
+    /// What happens to the lines of containers before they travel.
+    package var containerProcessing = LogProcessing()
 
     package init() {}
 
@@ -45,6 +53,7 @@ package struct LogsConfig: Equatable, Sendable {
         }
         if var containers = try reader.mapping("containers") {
             readsContainers = try containers.boolean("enabled") ?? true
+            containerProcessing = try containers.processing()
             try containers.finish()
         }
         try reader.finish()
@@ -58,6 +67,14 @@ extension LogsConfig.File {
         path = try reader.absolutePath("path") ?? ""
         labels = try reader.seriesLabels("labels") ?? Labels()
         service = try reader.value("service", allowed: AgentConfig.nameAllowed) { text, _ in ServiceName(text) }
+        processing = try reader.processing()
         try reader.finish()
+    }
+}
+
+extension ConfigReader {
+    fileprivate mutating func processing() throws(ConfigError) -> LogProcessing {
+        guard let inner = try mapping("processing") else { return LogProcessing() }
+        return try LogProcessing(inner)
     }
 }

@@ -47,7 +47,10 @@ package struct DockerLines {
                 break
             }
             result.consumed = next
-            if !isHolding { clean = CleanPoint(parse: result, mark: builder.mark) }
+            if !isHolding {
+                clean = CleanPoint(parse: result, mark: builder.mark)
+                builder.pointReached(consumed: result.consumed)
+            }
         }
         return close(end, result: result, clean: clean, builder: &builder)
     }
@@ -80,6 +83,7 @@ package struct DockerLines {
         } else {
             flush(isStderr: false, into: &builder, result: &result)
             flush(isStderr: true, into: &builder, result: &result)
+            builder.pointReached(consumed: result.consumed)
         }
         dropPartials()
         return result

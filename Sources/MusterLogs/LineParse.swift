@@ -22,6 +22,8 @@ package struct LineParse: Equatable, Sendable {
     package var damagedRecords = 0
     /// NUL bytes skipped at the head of a file.
     package var skippedNULs = 0
+    /// Whole lines behind `consumed` that wait for the rest of their event.
+    package var heldLines = 0
 
     package init() {}
 }
@@ -58,9 +60,19 @@ package enum PlainLines {
                 return result
             }
             result.consumed = feed + 1
+            builder.pointReached(consumed: result.consumed)
         }
         unsafe parseRest(bytes, end: end, arrival: arrival, into: &builder, result: &result)
         return result
+    }
+
+    /// The same for bytes in an array, from the middle of a file.
+    package static func parse(
+        _ bytes: [UInt8], end: ParseEnd, arrival: Int64, into builder: inout LogBlockBuilder
+    ) -> LineParse {
+        unsafe bytes.withUnsafeBytes { buffer in
+            unsafe parse(buffer, end: end, skipsNULs: false, arrival: arrival, into: &builder)
+        }
     }
 
     /// The bytes after the last LF.
@@ -81,6 +93,7 @@ package enum PlainLines {
         if unsafe builder.append(rest, timestamp: arrival, flags: .continues) {
             result.consumed = bytes.count
             result.splitLines += 1
+            builder.pointReached(consumed: result.consumed)
         } else {
             result.isFull = true
         }
@@ -97,6 +110,7 @@ package enum PlainLines {
         }
         result.consumed += Limits.logLineBytes
         result.splitLines += 1
+        builder.pointReached(consumed: result.consumed)
         return true
     }
 }

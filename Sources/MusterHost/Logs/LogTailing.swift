@@ -27,8 +27,14 @@ package struct LogSource: Equatable, Sendable {
     package var labels: Labels
     /// Where to begin in files that are there on the agent's very first start; files that come later are read whole.
     package var startAt: Start
+    /// What happens to the lines before they travel.
+    package var processing: EdgeSettings
 
-    package init(glob: String, kind: LogFileKind = .plain, labels: Labels = Labels(), startAt: Start = .beginning) {
+    package init(
+        glob: String, kind: LogFileKind = .plain, labels: Labels = Labels(), startAt: Start = .beginning,
+        processing: EdgeSettings = EdgeSettings()
+    ) {
+        self.processing = processing
         self.glob = glob
         self.kind = kind
         self.labels = labels
@@ -78,6 +84,8 @@ package struct LogTailerOptions: Sendable {
     package var flushInterval = Duration.milliseconds(200)
     /// An unfinished last line waits this long for its end.
     package var partialFlush = Duration.seconds(5)
+    /// The last event of a file, of several lines perhaps, waits this long for its next line.
+    package var eventFlush = Duration.seconds(1)
     /// A deleted file without growth is let go after this time.
     package var deletedGrace = Duration.seconds(5)
     /// A file that was moved out of sight is followed this long after its last growth.
@@ -143,6 +151,8 @@ package struct LogTailCounters: Equatable, Sendable {
     package var damagedRecords = 0
     package var skippedNULs = 0
     package var damagedJournalRecords = 0
+    /// What the pipelines of sources did.
+    package var edge = EdgeTotals()
     package var faults: [LogTailFault: Int] = [:]
 
     package init() {}

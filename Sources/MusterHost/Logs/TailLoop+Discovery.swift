@@ -176,7 +176,7 @@ extension TailLoop {
         files[id] = TailedFile(
             id: id, identity: facts.identity, kind: wanted.kind, origin: origin, path: path, labels: labels,
             place: .named, descriptor: descriptor, offset: offset, tail: tail, isAtHead: offset == 0, hasHead: false,
-            lastGrowth: now)
+            source: source, lastGrowth: now)
         openCount += 1
         byInode[InodeKey(facts.identity)] = id
         claim(path, for: id, now: now)
@@ -244,11 +244,13 @@ extension TailLoop {
         guard let file = files[id] else { return }
         guard let index = sourceIndex(file.origin) else {
             files[id]?.isRetired = true
+            files[id]?.source = nil
             if !file.isRetired, file.isOpen { schedule(id, at: now) }
             return
         }
         let labels = sources[index].source.labels.merging(["path": file.origin])
         files[id]?.isRetired = false
+        files[id]?.source = index
         files[id]?.labels = labels
         record(ledger.sourceChanged(id, labels: labels))
         if file.isRetired { touch(id, now: now) }

@@ -79,6 +79,7 @@ extension TailLoop {
         guard let file = files[id] else { return 0 }
         let base = file.offset - UInt64(keep)
         var position = 0
+        files[id]?.holdsEvent = false
         let isFinal = isPartialDue(file, bytes: count - keep, now: now)
         while hasRoom, keep + position < count {
             let bytes = unsafe UnsafeRawBufferPointer(rebasing: slab[(keep + position)..<count])
@@ -87,6 +88,8 @@ extension TailLoop {
                 parse = unsafe self.parse(bytes, end: .forced, id, arrival: now)
                 if parse.consumed == 0 { parse = unsafe self.parse(bytes, end: .closed, id, arrival: now) }
             }
+            let held = parse.heldLines > 0 && !parse.isFull
+            files[id]?.holdsEvent = unsafe held && bytes.last == 0x0a
             guard parse.consumed > 0 else { break }
             // A range begins behind the NULs of a hole, so that reading it again does not depend on where it stands.
             let start = keep + position + (file.kind == .plain && !builder.isEmpty ? parse.skippedNULs : 0)
@@ -98,12 +101,33 @@ extension TailLoop {
         return position
     }
 
-    /// Parses with the parser of the file's kind into the empty builder.
+    /// Parses with the parser of the file's kind, and puts the lines through the pipeline of its source if that has
+    /// one, into the empty builder. `isReread`: a range that was cut before.
     func parse(
-        _ bytes: UnsafeRawBufferPointer, end: ParseEnd, _ id: TailedSource.ID, arrival: Instant
+        _ bytes: UnsafeRawBufferPointer, end: ParseEnd, _ id: TailedSource.ID, arrival: Instant, isReread: Bool = false
     ) -> LineParse {
         builder.reset()
         guard let file = files[id] else { return LineParse() }
+        let processing = file.source.map { sources[$0].source.processing }
+        guard let source = file.source, pipelines[source] != nil else {
+            builder.findsLevels = processing?.findsLevel ?? true
+            return unsafe parse(bytes, end: end, file, arrival: arrival, into: &builder)
+        }
+        parsed.reset()
+        builder.findsLevels = false
+        let parse = unsafe parse(bytes, end: end, file, arrival: arrival, into: &parsed)
+        guard parse.consumed > 0, var pipeline = pipelines[source] else { return parse }
+        // Taken out while it works, so that it is not copied.
+        pipelines[source] = nil
+        defer { pipelines[source] = pipeline }
+        return edgePass.run(
+            parsed, parse, end: end, &pipeline, now: arrival, keepsRate: !isReread, into: &builder)
+    }
+
+    private func parse(
+        _ bytes: UnsafeRawBufferPointer, end: ParseEnd, _ file: TailedFile, arrival: Instant,
+        into builder: inout LogBlockBuilder
+    ) -> LineParse {
         switch file.kind {
         case .plain:
             return unsafe PlainLines.parse(
@@ -164,7 +188,8 @@ extension TailLoop {
         switch file.place {
         case .named:
             if left == 0, file.isRetired { closeDescriptor(id) }
-            if left > 0 { schedule(id, at: max(file.lastGrowth + options.partialFlush, now + options.flushInterval)) }
+            let grace = file.holdsEvent ? options.eventFlush : options.partialFlush
+            if left > 0 { schedule(id, at: max(file.lastGrowth + grace, now + options.flushInterval)) }
         case .unlinked:
             guard left == 0, idle >= options.deletedGrace else {
                 return schedule(id, at: now + min(options.retryInterval, options.deletedGrace))
@@ -181,7 +206,8 @@ extension TailLoop {
     /// Is it time to take an unfinished last line as it is?
     private func isPartialDue(_ file: TailedFile, bytes: Int, now: Instant) -> Bool {
         guard bytes == file.partialBytes, bytes > 0 else { return false }
-        let grace = file.place == .unlinked ? options.deletedGrace : options.partialFlush
+        let wait = file.holdsEvent ? options.eventFlush : options.partialFlush
+        let grace = file.place == .unlinked ? min(options.deletedGrace, wait) : wait
         return now - file.lastGrowth >= grace
     }
 
@@ -204,7 +230,7 @@ extension TailLoop {
         files[new] = TailedFile(
             id: new, identity: old.identity, kind: old.kind, origin: old.origin, path: old.path, labels: old.labels,
             place: old.place, descriptor: old.descriptor, offset: 0, isAtHead: true, hasHead: false,
-            isRetired: old.isRetired, lastGrowth: now)
+            isRetired: old.isRetired, source: old.source, lastGrowth: now)
         byInode[InodeKey(old.identity)] = new
         if names[old.path] == id { names[old.path] = new }
         schedule(new, at: now)

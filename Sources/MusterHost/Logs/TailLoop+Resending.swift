@@ -10,6 +10,8 @@ extension TailLoop {
     private enum Reread {
         case block(TailedBlock)
         case unreadable
+        /// No line of it is wanted any more.
+        case dropped
         case notNow
     }
 
@@ -28,6 +30,7 @@ extension TailLoop {
                 resendTries += 1
                 resendRetryAt = now + options.retryInterval
                 return
+            case .dropped: record(ledger.rangeLost(range.sequence))
             case .notNow, .unreadable:
                 counters.gaps += 1
                 record(ledger.rangeLost(range.sequence))
@@ -52,8 +55,10 @@ extension TailLoop {
         let tail = unsafe UnsafeRawBufferPointer(rebasing: buffer[max(0, wanted - LogLimits.tailMarkerBytes)...])
         guard got == wanted, unsafe ContentMarker(tail) == range.tail else { return .unreadable }
         let bytes = unsafe UnsafeRawBufferPointer(rebasing: buffer[Int(before)...])
-        _ = unsafe parse(bytes, end: .closed, range.source, arrival: range.arrival)
+        _ = unsafe parse(bytes, end: .closed, range.source, arrival: range.arrival, isReread: true)
         let lines = builder.lineCount
+        // What the source's rules drop now, they may have kept before.
+        if lines == 0 { return .dropped }
         guard let payload = builder.finish(labels: file.labels, compressor: compressor) else { return .unreadable }
         return .block(
             TailedBlock(sequence: range.sequence, labels: file.labels, lineCount: lines, payload: payload))

@@ -40,6 +40,13 @@ package import MusterModel
     var resendRetryAt = Instant.distantPast
     var resendTries = 0
     var builder: LogBlockBuilder
+    /// Lines on their way through a source's pipeline.
+    var parsed = LogBlockBuilder()
+    var edgePass = EdgePass()
+    /// Of the sources that have one.
+    var pipelines: [Int: EdgePipeline] = [:]
+    /// What pipelines did that are no more.
+    var endedEdge = EdgeTotals()
     var dockerLines = DockerLines()
     let slab: UnsafeMutableRawBufferPointer
     var unjournalled: [[UInt8]] = []
@@ -65,6 +72,7 @@ package import MusterModel
         resends = recovery.unacknowledged.reversed()
         isFirstStart = recovery.ledger.isPristine
         builder = LogBlockBuilder()
+        parsed.recordsPoints = true
         unsafe slab = UnsafeMutableRawBufferPointer.allocate(
             byteCount: options.slabBytes + LogLimits.tailMarkerBytes, alignment: 16)
         isPolling = options.usesPolling
@@ -95,6 +103,11 @@ package import MusterModel
                 return nil
             }
             return (source, glob)
+        }
+        for pipeline in pipelines.values { endedEdge += pipeline.counters }
+        pipelines = [:]
+        for (number, entry) in sources.enumerated() where !entry.source.processing.isEmpty {
+            pipelines[number] = EdgePipeline(entry.source.processing)
         }
         for id in files.keys.sorted() { assignSource(id, now: now) }
         reconcileAt = now
@@ -152,6 +165,8 @@ package import MusterModel
         counters.pendingBlocks = ledger.pending.count
         counters.isPolling = isPolling
         counters.lostLines = ledger.lostLines
+        counters.edge = endedEdge
+        for pipeline in pipelines.values { counters.edge += pipeline.counters }
     }
 
     func fault(_ fault: LogTailFault) { counters.faults[fault, default: 0] += 1 }

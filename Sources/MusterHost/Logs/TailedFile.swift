@@ -34,6 +34,10 @@ struct TailedFile {
     var needsCheck = false
     /// No source wants it: it is not read on.
     var isRetired = false
+    /// Which source it is of; nil for a file that none wants.
+    var source: Int?
+    /// Its last event waits for more lines; behind it nothing is unfinished.
+    var holdsEvent = false
     /// When to visit it; nil while nothing happens.
     var due: Instant?
     var lastVisit = Instant.distantPast

@@ -13,7 +13,7 @@ extension OTLPMetrics {
     }
 }
 
-private enum OTLPJSON {
+enum OTLPJSON {
     static func resource(_ reader: inout JSONReader) throws(JSONError) -> OTLPMetrics.Resource {
         var value = OTLPMetrics.Resource()
         try reader.members { (reader, key) throws(JSONError) in
@@ -183,7 +183,7 @@ private enum OTLPJSON {
 
     // MARK: Attributes
 
-    private static func attributes(_ reader: inout JSONReader) throws(JSONError) -> [OTLPAttribute] {
+    static func attributes(_ reader: inout JSONReader) throws(JSONError) -> [OTLPAttribute] {
         var attributes: [OTLPAttribute] = []
         try reader.elements(atMost: InterchangeLimits.attributes) { (reader) throws(JSONError) in
             var attribute = OTLPAttribute("", .none)
@@ -200,7 +200,7 @@ private enum OTLPJSON {
     }
 
     /// Nests as deep as the reader allows.
-    private static func value(_ reader: inout JSONReader) throws(JSONError) -> OTLPValue {
+    static func value(_ reader: inout JSONReader) throws(JSONError) -> OTLPValue {
         var value = OTLPValue.none
         try reader.members { (reader, key) throws(JSONError) in
             switch key {
@@ -234,7 +234,7 @@ private enum OTLPJSON {
 
 extension JSONReader {
     /// Calls for each member whose value is not null, which says the same as an absent one. Null is an empty object.
-    fileprivate mutating func members(
+    mutating func members(
         _ body: (inout JSONReader, String) throws(JSONError) -> Void
     ) throws(JSONError) {
         if try null() { return }
@@ -245,7 +245,7 @@ extension JSONReader {
         }
     }
 
-    fileprivate mutating func elements(
+    mutating func elements(
         atMost limit: Int = .max, _ body: (inout JSONReader) throws(JSONError) -> Void
     ) throws(JSONError) {
         try beginArray()
@@ -262,7 +262,7 @@ extension JSONReader {
         try peek() == .string ? try string() : try number()
     }
 
-    fileprivate mutating func signed() throws(JSONError) -> Int64 {
+    mutating func signed() throws(JSONError) -> Int64 {
         let start = offset
         let text = try numberText()
         if let value = Int64(text) { return value }
@@ -273,7 +273,7 @@ extension JSONReader {
         return whole
     }
 
-    fileprivate mutating func unsigned() throws(JSONError) -> UInt64 {
+    mutating func unsigned() throws(JSONError) -> UInt64 {
         let start = offset
         let text = try numberText()
         if let value = UInt64(text) { return value }
@@ -283,7 +283,7 @@ extension JSONReader {
         return UInt64(whole)
     }
 
-    fileprivate mutating func double() throws(JSONError) -> Double {
+    mutating func double() throws(JSONError) -> Double {
         let start = offset
         let text = try numberText()
         switch text {

@@ -7,7 +7,7 @@ extension OTLPMetrics {
 }
 
 /// One function for each message. Unknown fields are stepped over, a known one in a wrong wire type is an error.
-private enum OTLPProtobuf {
+enum OTLPProtobuf {
     typealias Bytes = Span<UInt8>
 
     static func request(_ bytes: Bytes, _ message: ProtobufReader) throws(ProtobufError) -> OTLPMetrics {
@@ -219,7 +219,7 @@ private enum OTLPProtobuf {
 
     // MARK: Attributes
 
-    private static func attribute(
+    static func attribute(
         _ bytes: Bytes, _ message: ProtobufReader, into attributes: inout [OTLPAttribute]
     ) throws(ProtobufError) {
         guard attributes.count < InterchangeLimits.attributes else {
@@ -238,7 +238,7 @@ private enum OTLPProtobuf {
     }
 
     /// The only message within itself; the reader bounds how often.
-    private static func value(_ bytes: Bytes, _ message: ProtobufReader) throws(ProtobufError) -> OTLPValue {
+    static func value(_ bytes: Bytes, _ message: ProtobufReader) throws(ProtobufError) -> OTLPValue {
         var reader = message
         var value = OTLPValue.none
         while let key = try reader.key(bytes) {

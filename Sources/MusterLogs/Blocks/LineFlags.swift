@@ -37,34 +37,3 @@ extension LogStreams {
         return variants
     }
 }
-
-/// How many lines of a block have which level.
-package struct LevelCounts: Hashable, Sendable {
-    private var counts = SIMD8<UInt32>()
-
-    package init() {}
-
-    package subscript(level: LogLevel) -> Int {
-        get { Int(counts[Int(level.rawValue)]) }
-        set { counts[Int(level.rawValue)] = UInt32(clamping: newValue) }
-    }
-
-    package var total: Int { LogLevel.allCases.reduce(0) { $0 + self[$1] } }
-
-    package static func += (a: inout LevelCounts, b: LevelCounts) {
-        for level in LogLevel.allCases { a[level] += b[level] }
-    }
-
-    /// Bytes: a bit for each level that has lines, then their counts.
-    func append(to bytes: inout [UInt8]) {
-        bytes.append(LogLevel.allCases.reduce(0) { self[$1] > 0 ? $0 | 1 << $1.rawValue : $0 })
-        for level in LogLevel.allCases where self[level] > 0 { bytes.appendVarint(UInt64(self[level])) }
-    }
-
-    init(reading cursor: inout ByteCursor) throws(ByteCursor.Malformed) {
-        let present = try cursor.byte("levels")
-        for level in LogLevel.allCases where present & 1 << level.rawValue != 0 {
-            self[level] = try cursor.count("level count", limit: LogLimits.blockLines)
-        }
-    }
-}

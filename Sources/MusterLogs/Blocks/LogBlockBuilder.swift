@@ -29,7 +29,15 @@ package struct LogBlockBuilder {
     private var state = Mark()
     private var words = WordCollector()
     private var columns: [UInt8] = []
+    private let detector = LevelDetector()
     private let capacity: Int
+
+    /// Whether lines that come without a level are asked for it.
+    package var findsLevels = false
+    /// Whether `points` are kept.
+    package var recordsPoints = false
+    /// Places in the source, in order, from which reading can begin anew: the lines before, and the bytes they took.
+    package private(set) var points: [(lines: Int, consumed: Int)] = []
 
     package init(capacity: Int = Limits.logBlockBytes) {
         self.capacity = min(capacity, Limits.logBlockBytes)
@@ -54,6 +62,10 @@ package struct LogBlockBuilder {
         fields: [UInt8] = []
     ) -> Bool {
         guard hasRoom(lines: 1, bytes: line.count + fields.count) else { return false }
+        var flags = flags
+        if findsLevels, flags.level == .unknown {
+            flags.formUnion(LineFlags(level: unsafe detector.level(of: Span(_unsafeBytes: line))))
+        }
         lines.append(Piece(body.count, line.count))
         times.append(timestamp)
         self.flags.append(Int64(flags.rawValue))
@@ -72,6 +84,34 @@ package struct LogBlockBuilder {
         return true
     }
 
+    /// The lines so far are those of the first `consumed` bytes of the source, and nothing is half read.
+    @inline(__always)
+    package mutating func pointReached(consumed: Int) {
+        if recordsPoints { points.append((state.lineCount, consumed)) }
+    }
+
+    /// A line as it was appended.
+    struct Appended {
+        var timestamp: Int64
+        var flags: LineFlags
+        var stream: LogStreams
+    }
+
+    func appended(_ index: Int) -> Appended {
+        let flags = LineFlags(rawValue: UInt8(truncatingIfNeeded: flags[index]))
+        let stream: LogStreams = flags.contains(.stderr) ? .stderr : .stdout
+        return Appended(timestamp: times[index], flags: flags, stream: state.streams.isEmpty ? [] : stream)
+    }
+
+    /// The bytes of a line.
+    func bytes(of index: Int) -> ArraySlice<UInt8> { body[lines[index].lower..<lines[index].upper] }
+
+    /// A line as it was appended, to look at.
+    package func content(_ index: Int) -> (line: [UInt8], flags: LineFlags, fields: [UInt8]) {
+        let place = fieldPieces.count > index ? fieldPieces[index] : Piece(0, 0)
+        return (Array(bytes(of: index)), appended(index).flags, Array(fields[place.lower..<place.upper]))
+    }
+
     /// Takes back every line after the mark.
     package mutating func rewind(to mark: Mark) {
         body.removeLast(body.count - mark.bodyCount)
@@ -80,10 +120,14 @@ package struct LogBlockBuilder {
         times.removeLast(times.count - mark.lineCount)
         flags.removeLast(flags.count - mark.lineCount)
         fieldPieces.removeLast(max(0, fieldPieces.count - mark.lineCount))
+        while let last = points.last, last.lines > mark.lineCount { points.removeLast() }
         state = mark
     }
 
-    package mutating func reset() { rewind(to: Mark()) }
+    package mutating func reset() {
+        rewind(to: Mark())
+        points.removeAll(keepingCapacity: true)
+    }
 
     /// The encoded block, compressed at level 1, and an empty builder; nil when there is no line.
     package mutating func finish(labels: Labels, compressor: some Compressor) -> [UInt8]? {
@@ -99,7 +143,7 @@ package struct LogBlockBuilder {
             unsafe fields.withUnsafeBytes { unsafe LineColumns.append(fieldPieces, of: $0, &words, to: &columns) }
         }
         var levels = LevelCounts()
-        for flags in flags { levels[LineFlags(rawValue: UInt8(flags)).level] += 1 }
+        for flags in flags { levels.add(LineFlags(rawValue: UInt8(flags)).level) }
         let header = LogBlockHeader(
             labels: labels.bounded, streams: state.streams, lineCount: state.lineCount,
             first: Instant(nanoseconds: state.first), last: Instant(nanoseconds: state.last), rawBytes: body.count,
