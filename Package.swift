@@ -92,6 +92,7 @@ let package = Package(
         core("MusterWire", collections),
         core("MusterSeries", collections),
         core("MusterLogs", collections),
+        core("MusterLogQL", ["MusterLogs"]),
         core("MusterQuery", [.product(name: "RealModule", package: "swift-numerics")]),
         core("MusterHealth", collections),
         core("MusterCatalog", collections),
@@ -129,7 +130,8 @@ let package = Package(
         wiring(
             "MusterCoordinator",
             nio + [
-                log, "MusterWire", "MusterSeries", "MusterLogs", "MusterQuery", "MusterHealth", "MusterCatalog",
+                log, "MusterWire", "MusterSeries", "MusterLogs", "MusterLogQL", "MusterQuery", "MusterHealth",
+                "MusterCatalog",
                 "MusterRouting", "MusterAlerts", "MusterRollouts", "MusterConfig", "MusterTransport", "MusterStore",
                 "MusterControlStore", "MusterYAML", "MusterPattern", "MusterProtocol", "MusterInterchange",
                 "MusterSnappy",
@@ -161,6 +163,7 @@ let package = Package(
         tests("MusterWireTests", ["MusterWire"]),
         tests("MusterSeriesTests", ["MusterSeries", "MusterTransport"]),
         tests("MusterLogsTests", ["MusterLogs"]),
+        tests("MusterLogQLTests", ["MusterLogQL", "MusterLogs"]),
         tests("MusterQueryTests", ["MusterQuery", "MusterPattern"]),
         tests("MusterInterchangeTests", ["MusterInterchange", "MusterSnappy"]),
         tests("ConformanceTests", ["MusterQuery", "MusterPattern", "MusterYAML"]),

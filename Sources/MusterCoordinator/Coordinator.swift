@@ -67,7 +67,8 @@ package enum Coordinator {
         let tokens = try await TokenBook.open(store)
         let server = APIServer(
             handlers: APIHandlers(
-                fleet: fleet, ingest: ingest, queries: queries, alerts: alerts, rules: rules,
+                fleet: fleet, ingest: ingest, queries: queries, logQueries: LogQueries(ingest.logs), alerts: alerts,
+                rules: rules,
                 otlp: OTLPDesk(clock: clock), handOff: handOff, rollouts: rollouts, authority: authority,
                 tokens: tokens, links: hub, joins: JoinGate(), clock: clock, startedAt: clock.now, logger: logger),
             tokens: tokens, clock: clock, logger: logger)

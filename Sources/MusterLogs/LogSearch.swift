@@ -20,6 +20,8 @@ package struct LogQuestion: Sendable {
     /// 1 to `LogLimits.searchEntries`.
     package var limit: Int
     package var direction: Direction
+    /// What becomes of an entry that meets every condition; nil drops it. Its time must stay.
+    package var process: (@Sendable (LogEntry) -> LogEntry?)?
 
     package init(
         matchers: [LabelMatcher] = [], filters: [LineFilter] = [], words: [NeedleWord] = [],
@@ -78,9 +80,12 @@ package struct LogSearch {
     /// What one block gave.
     package struct Run: Sendable {
         fileprivate var found: [Found] = []
-        fileprivate var lines = 0
-        fileprivate var bytes = 0
+        /// Looked at, not found.
+        package fileprivate(set) var lines = 0
+        package fileprivate(set) var bytes = 0
         package var count: Int { found.count }
+        /// What was found, in the question's direction.
+        package var entries: [LogEntry] { found.map(\.entry) }
     }
 
     package init(_ question: LogQuestion) { self.question = question }
@@ -93,8 +98,11 @@ package struct LogSearch {
         return question.direction == .forward ? first < worst : last >= worst
     }
 
-    /// The lines of a block that belong to the answer, at most `limit`. Pure: blocks may be searched side by side.
-    package static func search(_ block: LogBlock, at number: BlockNumber, for question: LogQuestion) -> Run {
+    /// The lines of a block that belong to the answer, at most the question's `limit` unless not `isBounded`. Pure:
+    /// blocks may be searched side by side.
+    package static func search(
+        _ block: LogBlock, at number: BlockNumber, for question: LogQuestion, isBounded: Bool = true
+    ) -> Run {
         var run = Run()
         run.lines = block.lines.count
         run.bytes = block.header.rawBytes
@@ -106,11 +114,13 @@ package struct LogSearch {
                 else { continue }
                 let bytes = unsafe UnsafeRawBufferPointer(rebasing: body[line.range])
                 guard question.filters.allSatisfy({ unsafe $0.isMatch(bytes, line.flags) }) else { continue }
-                run.found.append(Found(entry: block.entry(line, labels), block: number, line: index))
+                let entry = block.entry(line, labels)
+                guard let entry = question.process == nil ? entry : question.process?(entry) else { continue }
+                run.found.append(Found(entry: entry, block: number, line: index))
             }
         }
         run.found.sort { isBefore($0, $1, question.direction) }
-        if run.found.count > question.limit { run.found.removeLast(run.found.count - question.limit) }
+        if isBounded, run.found.count > question.limit { run.found.removeLast(run.found.count - question.limit) }
         return run
     }
 

@@ -167,7 +167,13 @@ struct AccessTests {
         "GET /api/v1/alerts viewer", "GET /api/v1/targets viewer", "GET /api/v1/status/buildinfo viewer",
         "GET /api/v1/status/runtimeinfo viewer", "GET /api/v1/status/tsdb viewer", "GET /-/healthy anyone",
         "GET /-/ready anyone", "GET /federate viewer", "GET /metrics viewer", "POST /api/v1/write ingester",
-        "POST /api/v1/otlp/v1/metrics ingester",
+        "POST /api/v1/otlp/v1/metrics ingester", "POST /loki/api/v1/push ingester", "POST /otlp/v1/logs ingester",
+        "GET /loki/api/v1/query viewer", "POST /loki/api/v1/query viewer", "GET /loki/api/v1/query_range viewer",
+        "POST /loki/api/v1/query_range viewer", "GET /loki/api/v1/labels viewer", "POST /loki/api/v1/labels viewer",
+        "GET /loki/api/v1/label/:id/values viewer", "GET /loki/api/v1/series viewer",
+        "POST /loki/api/v1/series viewer", "GET /loki/api/v1/index/stats viewer",
+        "POST /loki/api/v1/index/stats viewer", "GET /loki/api/v1/index/volume viewer",
+        "POST /loki/api/v1/index/volume viewer",
     ]
 
     @Test

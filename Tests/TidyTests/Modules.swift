@@ -41,7 +41,7 @@ struct ModuleTable {
     private func isAllowed(_ name: String, _ other: String) -> Bool {
         guard let kind = kinds[name], let otherKind = kinds[other] else { return true }
         return switch (kind, otherKind) {
-        case (.core, .core): other == "MusterModel"
+        case (.core, .core): other == "MusterModel" || (name == "MusterLogQL" && other == "MusterLogs")
         case (.core, _): false
         case (.driver, .core), (.driver, .system): true
         case (.driver, _): false

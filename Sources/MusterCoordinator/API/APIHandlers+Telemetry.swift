@@ -133,8 +133,9 @@ package enum LogLineJSON {
         json.string(labels["path"] ?? labels["container"] ?? "")
         json.raw(",\"labels\":")
         json.labels(labels)
-        json.raw(",\"line\":")
+        json.raw(",\"level\":\"\(entry.level.text)\",\"line\":")
         json.string(String(decoding: entry.line, as: UTF8.self))
+        if !entry.fields.isEmpty { json.raw(",\"fields\":\(String(decoding: entry.fields, as: UTF8.self))") }
         json.raw("}")
         return json.bytes
     }

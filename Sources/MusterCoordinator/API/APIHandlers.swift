@@ -65,6 +65,7 @@ struct APIHandlers: Sendable {
     let fleet: Fleet
     let ingest: Ingest
     let queries: QueryDesk
+    let logQueries: LogQueries
     let alerts: AlertDesk
     let rules: RuleRunner
     let otlp: OTLPDesk
@@ -108,6 +109,11 @@ struct APIHandlers: Sendable {
             try await prometheus(route, call)
         case .remoteWrite: try await remoteWrite(call)
         case .otlpMetrics: try await otlpMetrics(call)
+        case .lokiPush: try await lokiPush(call)
+        case .otlpLogs: try await otlpLogs(call)
+        case .lokiQuery, .lokiQueryRange, .lokiLabels, .lokiLabelValues, .lokiSeries, .lokiIndexStats,
+            .lokiIndexVolume:
+            try await loki(route, call)
         }
     }
 

@@ -20,18 +20,22 @@ package enum APIRoute: CaseIterable, Sendable {
     case healthy, ready
     case federate, ownMetrics
     case remoteWrite, otlpMetrics
+    // What speaks Loki.
+    case lokiPush, otlpLogs
+    case lokiQuery, lokiQueryRange, lokiLabels, lokiLabelValues, lokiSeries, lokiIndexStats, lokiIndexVolume
 
     package var access: Access {
         switch self {
         case .healthz, .enroll, .healthy, .ready: .anyone
         case .status, .hosts, .containers, .services, .route, .query, .queryRange, .formatQuery, .logs, .alerts,
             .rollouts, .rollout, .series, .labels, .labelValues, .metadata, .exemplars, .ruleGroups, .prometheusAlerts,
-            .targets, .buildInfo, .runtimeInfo, .tsdbStatus, .federate, .ownMetrics:
+            .targets, .buildInfo, .runtimeInfo, .tsdbStatus, .federate, .ownMetrics, .lokiQuery,
+            .lokiQueryRange, .lokiLabels, .lokiLabelValues, .lokiSeries, .lokiIndexStats, .lokiIndexVolume:
             .role(.viewer)
         case .acknowledgeAlert: .role(.operator)
         case .planRollout, .runRollout, .pauseRollout, .resumeRollout, .abortRollout, .undoRollout: .role(.releaser)
         case .revokeHost, .createToken, .tokens, .revokeToken: .role(.admin)
-        case .remoteWrite, .otlpMetrics: .ingest
+        case .remoteWrite, .otlpMetrics, .lokiPush, .otlpLogs: .ingest
         }
     }
 
@@ -44,13 +48,16 @@ package enum APIRoute: CaseIterable, Sendable {
         switch self {
         case .healthz, .status, .hosts, .containers, .services, .route, .logs, .alerts, .rollouts, .rollout, .tokens,
             .labelValues, .metadata, .ruleGroups, .prometheusAlerts, .targets, .buildInfo, .runtimeInfo, .tsdbStatus,
-            .healthy, .ready, .federate, .ownMetrics:
+            .healthy, .ready, .federate, .ownMetrics, .lokiLabelValues:
             [.get]
         case .enroll, .revokeHost, .acknowledgeAlert, .planRollout, .runRollout, .pauseRollout, .resumeRollout,
-            .abortRollout, .undoRollout, .createToken, .revokeToken, .remoteWrite, .otlpMetrics:
+            .abortRollout, .undoRollout, .createToken, .revokeToken, .remoteWrite, .otlpMetrics,
+            .lokiPush, .otlpLogs:
             [.post]
         // A query may be longer than a URL: then it comes as a form.
-        case .query, .queryRange, .formatQuery, .series, .labels, .exemplars: [.get, .post]
+        case .query, .queryRange, .formatQuery, .series, .labels, .exemplars, .lokiQuery, .lokiQueryRange, .lokiLabels,
+            .lokiSeries, .lokiIndexStats, .lokiIndexVolume:
+            [.get, .post]
         }
     }
 
@@ -97,6 +104,15 @@ package enum APIRoute: CaseIterable, Sendable {
         case .ownMetrics: "/metrics"
         case .remoteWrite: "/api/v1/write"
         case .otlpMetrics: "/api/v1/otlp/v1/metrics"
+        case .lokiPush: "/loki/api/v1/push"
+        case .otlpLogs: "/otlp/v1/logs"
+        case .lokiQuery: "/loki/api/v1/query"
+        case .lokiQueryRange: "/loki/api/v1/query_range"
+        case .lokiLabels: "/loki/api/v1/labels"
+        case .lokiLabelValues: "/loki/api/v1/label/:id/values"
+        case .lokiSeries: "/loki/api/v1/series"
+        case .lokiIndexStats: "/loki/api/v1/index/stats"
+        case .lokiIndexVolume: "/loki/api/v1/index/volume"
         }
     }
 
@@ -111,7 +127,9 @@ package enum APIRoute: CaseIterable, Sendable {
 
     package var dialect: Dialect {
         switch self {
-        case .remoteWrite, .federate, .ownMetrics, .healthy, .ready: .plain
+        case .remoteWrite, .federate, .ownMetrics, .healthy, .ready, .lokiPush, .lokiQuery, .lokiQueryRange,
+            .lokiLabels, .lokiLabelValues, .lokiSeries, .lokiIndexStats, .lokiIndexVolume:
+            .plain
         default: path.hasPrefix("/api/v1/") ? .prometheus : .muster
         }
     }
@@ -119,7 +137,7 @@ package enum APIRoute: CaseIterable, Sendable {
     /// Whether an answer may be computed for so long that its asker goes away meanwhile.
     package var mayTakeLong: Bool {
         switch self {
-        case .query, .queryRange, .federate: true
+        case .query, .queryRange, .federate, .lokiQuery, .lokiQueryRange: true
         default: false
         }
     }
@@ -131,6 +149,7 @@ package enum APIRoute: CaseIterable, Sendable {
         case .query, .queryRange, .formatQuery: 4 << 20
         case .remoteWrite: PushLimits.remoteWriteBytes
         case .otlpMetrics: PushLimits.otlpBytes
+        case .lokiPush, .otlpLogs: PushLimits.logBytes
         default: APIServer.bodyBytes
         }
     }
@@ -142,4 +161,6 @@ package enum PushLimits {
     package static let remoteWriteBytes = 32 << 20
     /// An OTLP body as it comes, and after decompression, as its specification recommends.
     package static let otlpBytes = 64 << 20
+    /// A push of log lines as it comes, and after decompression.
+    package static let logBytes = 16 << 20
 }

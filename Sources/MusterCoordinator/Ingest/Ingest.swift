@@ -144,6 +144,10 @@ package final class Ingest: Sendable {
             return .next
         }
         let blocksRead = try logs.restore(isFirst: isFirst)
+        if let host = Self.pushedHost {
+            let pushed = durable.removeValue(forKey: StreamKey(host: host, boot: BootID(high: 0, low: 0)))
+            nextPushedBlock.withLock { $0 = (pushed?[.logs] ?? 0) + 1 }
+        }
         metrics.restored(now: now)
         marks.restored(Dictionary(uniqueKeysWithValues: durable.map(forgettingMetrics)))
         logger.info(
@@ -208,14 +212,15 @@ package final class Ingest: Sendable {
     // MARK: Pushed samples
 
     /// Who is named in the records of pushed requests: no host can have this name, it begins with a dot.
-    private static let relayHost = HostID(".pushed")
+    static let pushedHost = HostID(".pushed")
     private let nextRelay = Mutex<UInt64>(1)
+    private let nextPushedBlock = Mutex<UInt64>(1)
 
     /// Stores a pushed request as it came and returns when its samples are durable and readable.
     package func relay(
         _ batch: RelayedBatch, _ body: [UInt8], _ codec: RelayedBatch.Codec, now: Instant
     ) async throws(RelayError) -> RelayedOutcome {
-        guard body.count <= SegmentLog.payloadBytes, let host = Self.relayHost else {
+        guard body.count <= SegmentLog.payloadBytes, let host = Self.pushedHost else {
             throw .tooLarge(bytes: body.count)
         }
         let result = await withCheckedContinuation {
@@ -242,6 +247,30 @@ package final class Ingest: Sendable {
             if admission == .refused { continuation.resume(returning: .failure(.overloaded)) }
         }
         return try result.get()
+    }
+
+    /// Queues a block of pushed lines; `done` is called when it is durable and readable, or with why it is not. False,
+    /// and no call, when the queue is full.
+    func logsPushed(_ block: [UInt8], now: Instant, done: @escaping @Sendable (RelayError?) -> Void) -> Bool {
+        guard let host = Self.pushedHost else { return false }
+        // Queued while the number is held, so that records stand in the order of their numbers.
+        return nextPushedBlock.withLock { next in
+            let id = FrameID(host: host, boot: BootID(high: 0, low: 0), class: .logs, sequence: next)
+            let record = SegmentRecord(id: id, codec: 1, received: now, payload: block)
+            let admission = logCommit.submit(record) { [self] result in
+                switch result {
+                case .success(let position):
+                    logs.blockStored(block, as: id, at: position)
+                    done(nil)
+                case .failure(let error):
+                    counters.withLock { $0.failed += 1 }
+                    done(.failed("\(error)"))
+                }
+            }
+            guard admission != .refused else { return false }
+            next += 1
+            return true
+        }
     }
 
     /// Removes logs that are older than their retention, writes the index files of full segments, and makes room for

@@ -65,10 +65,40 @@ extension LogStore {
                 found.note(unreadable: 1, "\(error)")
                 continue
             }
-            try await read(candidates, of: segment, into: &search, &found)
+            try await read(candidates, of: segment, for: question, &found) { blocks in
+                blocks.filter { search.mayHold(first: $0.first, last: $0.last) }
+            } take: { run in
+                search.add(run)
+            }
             try await report(found.progress)
         }
         found.entries = search.entries()
+        return found
+    }
+
+    /// Gives every entry of the answer to a question to `take`, in no order; the question's limit does not count. What
+    /// `take` throws ends it.
+    package func visit(_ question: LogQuestion, _ take: (LogEntry) throws -> Void) async throws -> LogsFound {
+        var found = LogsFound()
+        let segments = segments(from: question.from, through: question.through)
+        found.progress.segmentsInAll = segments.count
+        for (segment, _) in segments {
+            try Task.checkCancellation()
+            found.progress.segments += 1
+            let candidates: [LogSegmentIndex.Block]
+            do {
+                candidates = try await onThread { try self.candidates(in: segment, for: question, &$0) }
+                    .merged(into: &found.progress)
+            } catch {
+                found.note(unreadable: 1, "\(error)")
+                continue
+            }
+            try await read(candidates, of: segment, for: question, isBounded: false, &found) {
+                $0
+            } take: { run in
+                for entry in run.entries { try take(entry) }
+            }
+        }
         return found
     }
 
@@ -140,8 +170,12 @@ extension LogStore {
         return left
     }
 
+    /// Reads blocks side by side and gives what each holds to `take`, in their order; `wanted` is asked before each
+    /// turn which of the next are still of use.
     private func read(
-        _ blocks: [LogSegmentIndex.Block], of segment: UInt64, into search: inout LogSearch, _ found: inout LogsFound
+        _ blocks: [LogSegmentIndex.Block], of segment: UInt64, for question: LogQuestion, isBounded: Bool = true,
+        _ found: inout LogsFound, wanted: ([LogSegmentIndex.Block]) -> [LogSegmentIndex.Block],
+        take: (LogSearch.Run) throws -> Void
     ) async throws {
         var next = blocks.startIndex
         while next < blocks.endIndex {
@@ -150,14 +184,15 @@ extension LogStore {
             var shares: [[LogSegmentIndex.Block]] = []
             while shares.count < turns, next < blocks.endIndex {
                 let end = min(next + Self.blocksPerTurn, blocks.endIndex)
-                shares.append(blocks[next..<end].filter { search.mayHold(first: $0.first, last: $0.last) })
+                shares.append(wanted(Array(blocks[next..<end])))
                 next = end
             }
-            let question = search.question
             let results = try await withThrowingTaskGroup(of: (Int, Turn).self) { group in
                 for (number, share) in shares.enumerated() where !share.isEmpty {
                     group.addTask {
-                        let turn = try await self.onThread { _ in self.read(share, of: segment, for: question) }
+                        let turn = try await self.onThread { _ in
+                            self.read(share, of: segment, for: question, isBounded: isBounded)
+                        }
                         return (number, turn.value)
                     }
                 }
@@ -166,23 +201,27 @@ extension LogStore {
                 return results.sorted { $0.0 < $1.0 }
             }
             for (_, turn) in results {
-                for run in turn.runs { search.add(run) }
+                for run in turn.runs {
+                    found.progress.blocks += 1
+                    found.progress.lines += run.lines
+                    found.progress.bytes += run.bytes
+                    try take(run)
+                }
                 if turn.unreadable > 0 { found.note(unreadable: turn.unreadable, turn.firstReason) }
             }
-            found.progress.blocks = search.blocksSearched
-            found.progress.lines = search.linesSearched
-            found.progress.bytes = search.bytesSearched
         }
     }
 
-    private func read(_ blocks: [LogSegmentIndex.Block], of segment: UInt64, for question: LogQuestion) -> Turn {
+    private func read(
+        _ blocks: [LogSegmentIndex.Block], of segment: UInt64, for question: LogQuestion, isBounded: Bool
+    ) -> Turn {
         var turn = Turn()
         for block in blocks {
             do {
                 let record = try log.read(SegmentPosition(segment: segment, offset: Int(block.offset)))
                 let lines = try LogBlock.decode(record.payload[...], compressor: compressor)
                 let position = BlockPosition(segment: segment, offset: block.offset)
-                turn.runs.append(LogSearch.search(lines, at: position, for: question))
+                turn.runs.append(LogSearch.search(lines, at: position, for: question, isBounded: isBounded))
             } catch {
                 // Retention may have removed the segment since the index was asked.
                 guard log.segments.contains(segment) else { continue }

@@ -35,6 +35,16 @@ package final class LogStore: Sendable {
         /// Segments below take no more blocks.
         var newest: UInt64 = 0
         var unreadable: UInt64 = 0
+        /// Names of the labels of all streams ever seen, within a limit.
+        var labelNames: Set<String> = []
+    }
+
+    /// With more names of labels than this nothing is concluded from a name that is not among them.
+    private static let labelNamesMax = 10_000
+
+    /// Names of the labels that streams have; nil when they are too many to know.
+    package var labelNames: Set<String>? {
+        state.withLock { $0.labelNames.count < Self.labelNamesMax ? $0.labelNames.union(["stream"]) : nil }
     }
 
     let state = Mutex(State())
@@ -94,6 +104,9 @@ package final class LogStore: Sendable {
         state.withLock { state in
             state.newest = max(state.newest, position.segment)
             if header == nil { state.unreadable += 1 }
+            for label in header?.labels.pairs ?? [] where state.labelNames.count < Self.labelNamesMax {
+                state.labelNames.insert(label.name)
+            }
             state.open[position.segment, default: LogSegmentIndex()].frameStored(
                 header, as: id, at: UInt64(position.offset), size: payload.count)
         }
@@ -204,6 +217,9 @@ package final class LogStore: Sendable {
         else { return nil }
         state.withLock { state in
             state.newest = max(state.newest, segment)
+            for name in index.labelNames where state.labelNames.count < Self.labelNamesMax {
+                state.labelNames.insert(name)
+            }
             state.sealed[segment] = Sealed(
                 file: file, span: index.span, blocks: index.blocks.count, lines: index.lineCount)
         }
@@ -277,7 +293,8 @@ package final class LogStore: Sendable {
 extension LogSegmentIndex {
     /// Nil for a payload that is no block, or speaks of another host than the one that sent it.
     fileprivate static func header(_ payload: [UInt8], of id: FrameID) -> LogBlockHeader? {
-        guard let header = try? LogBlockHeader.decode(payload[...]).header, header.labels["host"] == id.host.text
+        guard let header = try? LogBlockHeader.decode(payload[...]).header,
+            header.labels["host"] == id.host.text || id.host == Ingest.pushedHost
         else { return nil }
         return header
     }

@@ -84,6 +84,13 @@ package struct LogBlockBuilder {
         return true
     }
 
+    /// The same for a line in an array.
+    package mutating func append(
+        _ line: [UInt8], timestamp: Int64, flags: LineFlags = [], fields: [UInt8] = []
+    ) -> Bool {
+        unsafe line.withUnsafeBytes { unsafe append($0, timestamp: timestamp, flags: flags, fields: fields) }
+    }
+
     /// The lines so far are those of the first `consumed` bytes of the source, and nothing is half read.
     @inline(__always)
     package mutating func pointReached(consumed: Int) {

@@ -134,31 +134,6 @@ package struct EdgePass: Sendable {
 extension FieldList {
     package var isEmpty: Bool { count == 0 }
 
-    /// The fields as a JSON object of strings, as blocks keep them.
-    package var json: [UInt8] {
-        var json: [UInt8] = [0x7b]
-        for index in 0..<count {
-            guard let field = self[index] else { continue }
-            if index > 0 { json.append(0x2c) }
-            Self.append(field.name, to: &json)
-            json.append(0x3a)
-            Self.append(field.value, to: &json)
-        }
-        json.append(0x7d)
-        return json
-    }
-
-    private static let digits = Array("0123456789abcdef".utf8)
-
-    private static func append(_ text: ArraySlice<UInt8>, to json: inout [UInt8]) {
-        json.append(0x22)
-        for byte in text {
-            switch byte {
-            case 0x22, 0x5c: json += [0x5c, byte]
-            case 0..<0x20: json += [0x5c, 0x75, 0x30, 0x30, digits[Int(byte >> 4)], digits[Int(byte & 15)]]
-            default: json.append(byte)
-            }
-        }
-        json.append(0x22)
-    }
+    /// The fields as blocks keep them.
+    package var json: [UInt8] { FieldObject.encoded((0..<count).compactMap { self[$0] }.map { ($0.name, $0.value) }) }
 }

@@ -83,6 +83,9 @@ package struct LogSegmentIndex: Sendable {
     /// Every label set, `stream` included.
     package var labelSets: [Labels] { streams.flatMap(\.variants) }
 
+    /// Names of all labels.
+    package var labelNames: Set<String> { Set(streams.flatMap { $0.labels.pairs.map(\.name) }) }
+
     /// The label sets that lines of a block carry.
     package func variants(of block: Block) -> [Labels] { streams[block.stream].variants }
 
