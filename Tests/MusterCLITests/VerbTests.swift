@@ -70,6 +70,7 @@ struct VerbTests {
     func whatIsTypedRightlyIsUnderstood() throws {
         for arguments in [
             ["logs", "{host=\"a\"}", "--since", "1h30m", "--contains", "x", "--limit", "5", "-f", "--json"],
+            ["logs", "{}", "--exclude", "x", "--match", "a.*b", "--level", "warn"],
             ["query", "up > 1", "--range", "5m", "--step", "10s", "--shared-scale"], ["hosts"],
             ["hosts", "revoke", "a"],
             ["alerts", "ack", "4f2a9c01d2e3b4a5", "--by", "anna"], ["route", "web", "--watch"],
@@ -164,6 +165,22 @@ struct VerbTests {
         #expect(
             LogsVerb.text(Data(line.utf8), terminal) == "2026-03-01T12:00:00.000000000Z a web \\u{1b}[31mred")
         #expect(LogsVerb.text(Data("no json \u{1B}".utf8), terminal) == "no json \\u{1b}")
+    }
+
+    @Test
+    func aGraveLogLineStandsOut() {
+        let terminal = Terminal(isOutputTerminal: true, isErrorTerminal: true, hasColour: true, width: 80)
+        func text(_ level: String) -> String {
+            let line = #"{"ts":"t","host":"a","source":"/x","labels":{},"level":"\#(level)","line":"words"}"#
+            return LogsVerb.text(Data(line.utf8), terminal)
+        }
+        let plain = text("info")
+        #expect(plain.hasSuffix(" words"))
+        #expect(text("unknown") == plain)
+        #expect(text("error").hasSuffix("\u{1B}[31mwords\u{1B}[0m"))
+        #expect(text("fatal") == text("error"))
+        #expect(text("warn").hasSuffix("\u{1B}[33mwords\u{1B}[0m"))
+        #expect(text("debug").hasSuffix("\u{1B}[2mwords\u{1B}[0m"))
     }
 
     @Test

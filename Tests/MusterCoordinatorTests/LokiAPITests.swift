@@ -126,6 +126,27 @@ struct LokiAPITests {
     }
 
     @Test(.timeLimit(.minutes(2)))
+    func theOwnRouteTakesStagesToo() async throws {
+        try await withLines("lokiown") { coordinator, _ in
+            func found(_ query: String, _ more: String = "") async throws -> [String] {
+                let response = try await coordinator.ask(
+                    "GET", "/v1/logs?selector=\(Self.encoded(query))\(more)", token: coordinator.token)
+                #expect(response.status == 200, "\(response.words)")
+                return try response.words.split(separator: "\n").compactMap { try JSON(Array($0.utf8))["line"]?.text }
+            }
+            let stages = #"{app="shop"} | json | status >= 318 | line_format "{{.status}}""#
+            #expect(try await found(stages) == ["318", "319"])
+            #expect(try await found(#"{app="shop"} |= "u1" != "info""#).count == 4)
+            #expect(try await found(#"{app="shop"}"#, "&match=status.:20%5B0-4%5D,&excludes=error").count == 4)
+            #expect(try await found(#"app=shop"#, "&level=error").count == 12)
+            let wrong = try await coordinator.ask(
+                "GET", "/v1/logs?selector=\(Self.encoded(#"{app="shop"} | nonsense"#))", token: coordinator.token)
+            #expect(wrong.status == 400)
+            #expect(wrong.words.contains("line 1, column"))
+        }
+    }
+
+    @Test(.timeLimit(.minutes(2)))
     func whatIsNotRightIsSaidInPlainWords() async throws {
         try await withLines("lokiwrong") { coordinator, _ in
             for (path, status, reason) in [

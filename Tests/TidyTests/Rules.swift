@@ -37,6 +37,7 @@ enum CodeRules {
         "Sources/MusterLogs/LineParse.swift", "Sources/MusterLogs/Blocks/LogBlockBuilder.swift",
         "Sources/MusterLogs/Blocks/WordFilter.swift", "Sources/MusterLogs/Columns/LineColumns.swift",
         "Sources/MusterLogs/Columns/LineShapes.swift", "Sources/MusterLogs/Columns/Piece.swift",
+        "Sources/MusterLogs/Columns/SlotPlan.swift",
         "Sources/MusterLogs/Columns/StringColumn.swift", "Sources/MusterLogs/Columns/TemplateList.swift",
         "Sources/MusterLogs/Columns/TextArena.swift", "Sources/MusterLogs/Columns/TextColumn.swift",
         "Sources/MusterLogs/Columns/TextTemplates.swift", "Sources/MusterLogs/Columns/WordCollector.swift",

@@ -6,7 +6,7 @@ set -euo pipefail
 
 packages=(libssl-dev zlib1g-dev libsqlite3-dev libyaml-dev libre2-dev libsnappy-dev pkg-config)
 if [ "${1:-build}" = suite ]; then
-    packages+=(docker.io busybox-static prometheus-node-exporter openssl curl procps binutils iproute2 python3 prometheus victoria-metrics)
+    packages+=(systemd-journal-remote docker.io busybox-static prometheus-node-exporter openssl curl procps binutils iproute2 python3 prometheus victoria-metrics)
 fi
 
 missing=()

@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import MusterLogQL
 package import MusterLogs
 import MusterModel
 import MusterPattern
@@ -38,12 +39,6 @@ extension APIHandlers {
     }
 
     private func question(_ call: APICall) throws(APIError) -> LogQuestion {
-        let matchers: [LabelMatcher]
-        do throws(LogSelectorError) {
-            matchers = try LogSelector.parse(call.query["selector"] ?? "{}", compiler: RE2Compiler())
-        } catch {
-            throw .badRequest("\(error)")
-        }
         let now = MachineClock.wall
         let through = try time("end", call) ?? now + .minutes(1)
         let since = try Self.duration("since", call) ?? .minutes(10)
@@ -52,10 +47,37 @@ extension APIHandlers {
             throw .badRequest(
                 "limit is \"\(call.query["limit"] ?? "")\"", hint: "a number from 1 to \(Self.logLimitMax)")
         }
-        return LogQuestion(
-            matchers: matchers, filters: try filters(call),
-            from: try time("start", call) ?? now - since, through: through, limit: limit,
-            direction: call.query["direction"] == "forward" ? .forward : .backward)
+        let from = try time("start", call) ?? now - since
+        let direction: LogQuestion.Direction = call.query["direction"] == "forward" ? .forward : .backward
+        let text = call.query["selector"] ?? "{}"
+        var question: LogQuestion
+        if let pipeline = try pipeline(text) {
+            question = pipeline.question(
+                from: from, through: through, limit: limit, direction: direction,
+                streamLabels: ingest.logs.labelNames)
+            question.process = { pipeline.process($0) }
+        } else {
+            do throws(LogSelectorError) {
+                let matchers = try LogSelector.parse(text, compiler: RE2Compiler())
+                question = LogQuestion(
+                    matchers: matchers, from: from, through: through, limit: limit, direction: direction)
+            } catch {
+                throw .badRequest("\(error)")
+            }
+        }
+        question.filters += try filters(call)
+        return question
+    }
+
+    /// What stands behind the braces of a selector makes it a query of LogQL; nil without.
+    private func pipeline(_ text: String) throws(APIError) -> LogPipeline? {
+        guard text.hasPrefix("{"), text.contains("|") || text.contains("} !") else { return nil }
+        do throws(LogQLError) {
+            guard case .logs(let query) = try LogQLQuery(parsing: text, compiler: RE2Compiler()) else { return nil }
+            return query.stages.isEmpty ? nil : try LogPipeline(query, compiler: RE2Compiler())
+        } catch {
+            throw .badRequest("\(error)")
+        }
     }
 }
 

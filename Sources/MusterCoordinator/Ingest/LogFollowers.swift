@@ -54,6 +54,8 @@ package final class LogFollowers: Sendable {
         }
         for (id, follower) in interested {
             for entry in block.entries where follower.question.isMatch(entry) {
+                let process = follower.question.process
+                guard let entry = process == nil ? entry : process?(entry) else { continue }
                 guard case .enqueued = follower.entries.yield(entry) else {
                     unfollow(id)
                     break

@@ -1,7 +1,7 @@
 /// Templates as they stand in a block: their lengths and bytes, or, when they are many, words by number.
 ///
 /// Bytes: 0, lengths (`NumberColumn`), bytes. Or 1, the number of different words, their lengths and bytes, then the
-/// codes of every template, each ended by a 0. A word is a run of letters or a run of other bytes; a single space
+/// codes of every template, each ended by a 0. A word is a run of letters (`_` is one) or a run of other bytes; a single space
 /// between two runs of letters is left out. Code n is word n - 1, the most frequent first: one byte below
 /// `shortCodes`, then two and three bytes.
 enum TemplateList {
@@ -11,46 +11,48 @@ enum TemplateList {
     private static let mediumCodes = shortCodes + 63 * 256
     private static let codes = mediumCodes + 65_536
 
-    static func append(_ texts: [UInt8], _ templates: [Piece], to out: inout [UInt8]) {
-        if texts.count >= codedFloor, appendCoded(texts, templates, to: &out) { return }
+    /// Gives pieces of `texts` that have every word in them at least once.
+    static func append(_ texts: [UInt8], _ templates: [Piece], to out: inout [UInt8]) -> [Piece] {
+        if texts.count >= codedFloor, let words = appendCoded(texts, templates, to: &out) { return words }
         out.append(0)
         NumberColumn.append(templates.map { Int64($0.count) }, to: &out)
         out += texts
+        return templates
     }
 
-    private static func isLetter(_ byte: UInt8) -> Bool { byte | 0x20 &- 0x61 < 26 || byte >= 0x80 }
+    /// What `ByteClass` calls a letter, so that a run of them is a whole word.
+    @inline(__always)
+    private static func isLetter(_ byte: UInt8) -> Bool {
+        byte | 0x20 &- 0x61 < 26 || byte >= 0x80 || byte == 0x5f
+    }
 
-    /// False when there are more different words than codes.
-    private static func appendCoded(_ texts: [UInt8], _ templates: [Piece], to out: inout [UInt8]) -> Bool {
-        var table = PieceTable(expected: 1_024)
+    /// The different words; nil, and nothing appended, when they are more than there are codes.
+    private static func appendCoded(
+        _ texts: [UInt8], _ templates: [Piece], to out: inout [UInt8]
+    ) -> [Piece]? {
+        var table = WordNumbers()
         var numbers: [UInt32] = []
-        var counts: [UInt32] = []
+        numbers.reserveCapacity(texts.count / 5)
         let end = UInt32.max
         unsafe texts.withUnsafeBytes { bytes in
-            guard let base = bytes.baseAddress else { return }
             for template in templates {
                 var index = template.lower
                 while index < template.upper {
                     let start = index
                     let isWord = unsafe isLetter(bytes[index])
+                    index &+= 1
                     while index < template.upper, unsafe isLetter(bytes[index]) == isWord { index &+= 1 }
                     let isGap =
                         unsafe !isWord && index &- start == 1 && bytes[start] == 0x20
                         && start > template.lower && index < template.upper
                     if isGap { continue }
-                    let word = Piece(start, index &- start)
-                    let number = unsafe table.number(
-                        of: base + start, count: word.length, in: base,
-                        hash: PieceBytes.hash(base + start, word.length), new: word
-                    ).number
-                    if number == counts.count { counts.append(0) }
-                    counts[number] += 1
-                    numbers.append(UInt32(number))
+                    numbers.append(unsafe table.number(of: Piece(start, index &- start), bytes))
                 }
                 numbers.append(end)
             }
         }
-        guard table.count < codes else { return false }
+        let counts = table.counts
+        guard table.count < codes else { return nil }
         let order = counts.indices.sorted { (counts[$1], $0) < (counts[$0], $1) }
         var codeOf = [Int](repeating: 0, count: order.count)
         for (position, number) in order.enumerated() { codeOf[number] = position + 1 }
@@ -61,7 +63,7 @@ enum TemplateList {
         for number in numbers {
             if number == end { out.append(0) } else { append(code: codeOf[Int(number)], to: &out) }
         }
-        return true
+        return table.pieces
     }
 
     private static func append(code: Int, to out: inout [UInt8]) {
@@ -123,6 +125,78 @@ enum TemplateList {
         let second = Int(try cursor.byte("word code"))
         if first < 255 { return shortCodes + (first - shortCodes) << 8 + second }
         return mediumCodes + second << 8 + Int(try cursor.byte("word code"))
+    }
+}
+
+/// Numbers for different words, with how often each came. A word of up to eight bytes is its own key.
+private struct WordNumbers {
+    private(set) var pieces: [Piece] = []
+    private(set) var counts: [UInt32] = []
+    /// The first eight bytes of each word.
+    private var heads: [UInt64] = []
+    /// Number plus one; 0 for a free place.
+    private var places = [UInt32](repeating: 0, count: 2_048)
+
+    var count: Int { pieces.count }
+
+    @inline(__always)
+    mutating func number(of word: Piece, _ bytes: UnsafeRawBufferPointer) -> UInt32 {
+        let head = unsafe Self.head(word, bytes)
+        let mask = places.count &- 1
+        var place = unsafe Self.place(word, head, bytes) & mask
+        while places[place] != 0 {
+            let number = Int(places[place]) &- 1
+            let isSame = heads[number] == head && pieces[number].count == word.count
+            if isSame, unsafe areEqual(pieces[number], word, bytes) {
+                counts[number] &+= 1
+                return UInt32(truncatingIfNeeded: number)
+            }
+            place = (place &+ 1) & mask
+        }
+        pieces.append(word)
+        counts.append(1)
+        heads.append(head)
+        places[place] = UInt32(truncatingIfNeeded: pieces.count)
+        if pieces.count &* 2 > places.count { unsafe grow(bytes) }
+        return UInt32(truncatingIfNeeded: pieces.count &- 1)
+    }
+
+    @inline(__always)
+    private static func head(_ word: Piece, _ bytes: UnsafeRawBufferPointer) -> UInt64 {
+        if word.lower &+ 8 <= bytes.count {
+            let whole = unsafe bytes.loadUnaligned(fromByteOffset: word.lower, as: UInt64.self)
+            return word.length >= 8 ? whole : whole & (1 << UInt64(8 &* word.length) &- 1)
+        }
+        var head: UInt64 = 0
+        for index in 0..<min(8, word.length) { head |= unsafe UInt64(bytes[word.lower &+ index]) << UInt64(8 &* index) }
+        return head
+    }
+
+    @inline(__always)
+    private static func place(_ word: Piece, _ head: UInt64, _ bytes: UnsafeRawBufferPointer) -> Int {
+        var key = head ^ UInt64(word.count) << 56
+        if word.length > 8, let base = bytes.baseAddress {
+            key = unsafe PieceBytes.hash(base + word.lower, word.length)
+        }
+        let mixed = key &* 0x9e37_79b9_7f4a_7c15
+        return Int(truncatingIfNeeded: mixed >> 32)
+    }
+
+    /// Words of one length whose first eight bytes are alike.
+    @inline(__always)
+    private func areEqual(_ a: Piece, _ b: Piece, _ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard b.length > 8, let base = bytes.baseAddress else { return true }
+        return unsafe PieceBytes.areEqual(base + a.lower, base + b.lower, b.length)
+    }
+
+    private mutating func grow(_ bytes: UnsafeRawBufferPointer) {
+        places = [UInt32](repeating: 0, count: places.count * 4)
+        let mask = places.count &- 1
+        for (number, piece) in pieces.enumerated() {
+            var place = unsafe Self.place(piece, heads[number], bytes) & mask
+            while places[place] != 0 { place = (place &+ 1) & mask }
+            places[place] = UInt32(truncatingIfNeeded: number &+ 1)
+        }
     }
 }
 

@@ -10,47 +10,49 @@ extension StringColumnWriter {
 
     mutating func appendText(_ pieces: [Piece], collectsWords: Bool, to out: inout [UInt8]) {
         var templater = TextTemplater()
-        var texts: [UInt8] = []
         var table = PieceTable()
         var rowTemplates: [Int64] = []
         rowTemplates.reserveCapacity(pieces.count)
         for piece in pieces {
-            let template = templater.take(piece, &self, collectsWords: collectsWords)
-            rowTemplates.append(Int64(number(of: template, in: &texts, &table, collectsWords: collectsWords)))
+            let start = templater.texts.count
+            templater.take(piece, &self, collectsWords: collectsWords)
+            let (number, isNew) = number(of: Piece(start, templater.texts.count - start), of: templater.texts, &table)
+            if isNew { templater.keepTemplate() } else { templater.dropTemplate(from: start) }
+            rowTemplates.append(Int64(number))
         }
         out.appendVarint(UInt64(table.count))
-        TemplateList.append(texts, table.pieces, to: &out)
+        let words = TemplateList.append(templater.texts, table.pieces, to: &out)
+        if collectsWords { collect(words, of: templater.texts) }
         NumberColumn.append(rowTemplates, to: &out)
-        appendSlots(templater.slots, texts: texts, templates: table.pieces, rowTemplates: rowTemplates, to: &out)
+        appendSlots(templater.slots, templater.shapes, rowTemplates: rowTemplates, to: &out)
     }
 
-    private mutating func number(
-        of template: [UInt8], in texts: inout [UInt8], _ table: inout PieceTable, collectsWords: Bool
-    ) -> Int {
-        let piece = Piece(texts.count, template.count)
-        let (number, isNew) = unsafe template.withUnsafeBytes { bytes in
-            unsafe texts.withUnsafeBytes { texts in
-                // Empty buffers have no address; any will do where no byte is read.
-                let start = unsafe bytes.baseAddress ?? base
-                return unsafe table.number(
-                    of: start, count: bytes.count, in: texts.baseAddress ?? base,
-                    hash: PieceBytes.hash(start, bytes.count), new: piece)
+    private func number(of template: Piece, of texts: [UInt8], _ table: inout PieceTable) -> (Int, isNew: Bool) {
+        unsafe texts.withUnsafeBytes { texts in
+            // Without a byte there is no address; any will do where no byte is read.
+            let buffer = unsafe texts.baseAddress ?? base
+            let start = unsafe buffer + template.lower
+            return unsafe table.number(
+                of: start, count: template.length, in: buffer, hash: PieceBytes.hash(start, template.length),
+                new: template)
+        }
+    }
+
+    private mutating func collect(_ pieces: [Piece], of texts: [UInt8]) {
+        unsafe texts.withUnsafeBytes { texts in
+            for piece in pieces {
+                let text = unsafe UnsafeRawBufferPointer(rebasing: texts[piece.lower..<piece.upper])
+                unsafe words.insert(wordsOf: text, classes: classes)
             }
         }
-        guard isNew else { return number }
-        texts += template
-        if collectsWords {
-            unsafe template.withUnsafeBytes { unsafe words.insert(wordsOf: $0, classes: classes) }
-        }
-        return number
     }
 
     private mutating func appendSlots(
-        _ slots: [TextTemplater.Slot], texts: [UInt8], templates: [Piece], rowTemplates: [Int64], to out: inout [UInt8]
+        _ slots: [TextTemplater.Slot], _ shapes: SlotShapes, rowTemplates: [Int64], to out: inout [UInt8]
     ) {
-        var rowCounts = [Int](repeating: 0, count: templates.count)
+        var rowCounts = [Int](repeating: 0, count: shapes.count)
         for template in rowTemplates { rowCounts[Int(template)] += 1 }
-        let plan = SlotPlan(templates, of: texts, rowCounts: rowCounts)
+        let plan = SlotPlan(shapes, rowCounts: rowCounts)
         // All columns in one array, each from its start on.
         var next: [Int] = []
         next.reserveCapacity(plan.rows.count)

@@ -22,7 +22,7 @@ extension StringColumnReader {
             guard template >= 0, template < templateCount else { throw ByteCursor.Malformed(what: "template") }
             rowCounts[Int(template)] += 1
         }
-        let plan = SlotPlan(templates, of: bytes, rowCounts: rowCounts)
+        let plan = SlotPlan(SlotShapes(templates, of: bytes), rowCounts: rowCounts)
         // A slot is filled with at least a byte.
         guard plan.rows.reduce(0, +) <= maxBytes else { throw ByteCursor.Malformed(what: "slots") }
         var columns: [[Piece]] = []

@@ -13,13 +13,17 @@
     }
 
     private(set) var slots: [Slot] = []
-    /// The last template.
-    private var template: [UInt8] = []
+    /// The templates, one behind the other; the last one may turn out to be known and is taken back then.
+    private(set) var texts: [UInt8] = []
+    /// What the slots of these templates are.
+    private(set) var shapes = SlotShapes()
+    /// The byte of text before the next slot of the template; 0 at its beginning and behind a slot.
+    private var before: UInt8 = 0
 
-    /// Makes the template of a piece of `writer`'s buffer and appends its slots to `slots`. Words with digits go into
-    /// the collector when `collectsWords`.
-    mutating func take(_ piece: Piece, _ writer: inout StringColumnWriter, collectsWords: Bool) -> [UInt8] {
-        template.removeAll(keepingCapacity: true)
+    /// Appends the template of a piece of `writer`'s buffer to `texts` and its slots to `slots`. Words with digits go
+    /// into the collector when `collectsWords`.
+    mutating func take(_ piece: Piece, _ writer: inout StringColumnWriter, collectsWords: Bool) {
+        before = 0
         let base = unsafe writer.base
         let classes = unsafe writer.classes
         let end = piece.upper
@@ -30,7 +34,7 @@
             guard first & ByteClass.word != 0 else {
                 if first == ByteClass.control {
                     unsafe flush(base, textStart, index)
-                    template.append(TemplateMark.escape)
+                    texts.append(TemplateMark.escape)
                     textStart = index
                 }
                 index &+= 1
@@ -61,7 +65,15 @@
             textStart = index
         }
         unsafe flush(base, textStart, end)
-        return template
+    }
+
+    /// The template that was taken last is a new one.
+    mutating func keepTemplate() { shapes.endTemplate() }
+
+    /// It began at `start` and is known: it is taken back. Its slots stay.
+    mutating func dropTemplate(from start: Int) {
+        texts.removeLast(texts.count - start)
+        shapes.dropOpen()
     }
 
     /// Whether a UUID stands here that is no part of a longer word.
@@ -76,12 +88,15 @@
     @inline(__always)
     private mutating func flush(_ base: UnsafeRawPointer, _ start: Int, _ end: Int) {
         guard end > start else { return }
-        unsafe template.append(contentsOf: UnsafeRawBufferPointer(start: base + start, count: end &- start))
+        unsafe texts.append(contentsOf: UnsafeRawBufferPointer(start: base + start, count: end &- start))
+        before = unsafe base.load(fromByteOffset: end &- 1, as: UInt8.self)
     }
 
     @inline(__always)
     private mutating func append(_ slot: Slot) {
-        template.append(slot.isNumber ? TemplateMark.number : TemplateMark.word)
+        texts.append(slot.isNumber ? TemplateMark.number : TemplateMark.word)
+        shapes.append(isNumber: slot.isNumber, before: before)
+        before = 0
         slots.append(slot)
     }
 
