@@ -36,13 +36,15 @@ extension Acceptance {
             "muster_agent_log_lines_total", "muster_agent_log_read_bytes_total", "muster_agent_log_blocks_total",
             "muster_agent_log_files", "muster_agent_log_rotations_total", "muster_agent_log_truncations_total",
             "muster_agent_log_gaps_total", "muster_agent_log_lost_lines_total", "muster_agent_log_polling",
+            "muster_agent_log_redacted_lines_total", "muster_agent_log_unparsed_lines_total",
             "muster_agent_label_complaints", "muster_agent_collector_errors_total",
             "muster_agent_collector_duration_seconds", "muster_agent_retained_bytes",
             "muster_agent_metrics_missed_ticks_total", "muster_agent_metrics_late_ticks_total",
         ]
         /// They have a series for each reason, so they are not there before something was lost or went wrong.
         private static let agentNamesAfterAnEvent: Set = [
-            "muster_agent_dropped_frames_total", "muster_agent_log_faults_total",
+            "muster_agent_dropped_frames_total", "muster_agent_log_dropped_lines_total",
+            "muster_agent_log_faults_total",
         ]
 
         @Test(.timeLimit(.minutes(3)))
@@ -190,7 +192,7 @@ extension Acceptance {
             ("route nothing", ["": "excluded instances service version", "excluded": "id reason"]),
             ("query node_load1", ["": "data status", "data": "result resultType"]),
             ("query node_load1 --range 5m --step 10s", ["": "data status", "data": "result resultType"]),
-            ("logs {service=\"app\"} --since 10m --contains line --limit 5", ["": "host labels line source ts"]),
+            ("logs {service=\"app\"} --since 10m --contains line --limit 5", ["": "host labels level line source ts"]),
             (
                 "alerts",
                 [

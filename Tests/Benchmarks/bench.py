@@ -18,6 +18,7 @@ import m1_million
 import p1_logs
 import p13_restart
 import p14_promql
+import p2_logs
 import p3_wire
 import p4_ingest
 import p5_memory
@@ -28,7 +29,7 @@ import r1_kills
 from fleet import Unavailable
 
 BENCHMARKS = {
-    "P1": p1_logs, "P3": p3_wire, "P4": p4_ingest, "P5": p5_memory, "P6": p6_rest, "P7": p7_agent, "P8": p8_visible,
+    "P1": p1_logs, "P2": p2_logs, "P3": p3_wire, "P4": p4_ingest, "P5": p5_memory, "P6": p6_rest, "P7": p7_agent, "P8": p8_visible,
     "P13": p13_restart, "P14": p14_promql, "M1": m1_million, "R1": r1_kills}
 
 

@@ -16,7 +16,12 @@ struct HandWrittenJSONTests {
         let bytes = LogLineJSON.line(entry)
         #expect(!bytes.contains(UInt8(ascii: "\n")))
         let json = try JSON(bytes)
-        #expect(json.keys == ["host", "labels", "line", "source", "ts"])
+        #expect(json.keys == ["host", "labels", "level", "line", "source", "ts"])
+        var more = entry
+        (more.level, more.fields) = (.error, Array(#"{"a\u0001":"ü\""}"#.utf8))
+        let full = try JSON(LogLineJSON.line(more))
+        #expect(full["level"]?.text == "error")
+        #expect(full["fields"]?["a\u{1}"]?.text == "ü\"")
         #expect(json["ts"]?.text == "2023-11-14T22:13:20.000000007Z")
         #expect(json["host"]?.text == "a\n")
         #expect(json["source"]?.text == "/var/log/\"x\".log")

@@ -75,7 +75,7 @@ struct LinkTests {
             #expect(query["data"]?["result"]?[0]?["value"]?[1]?.text == "2.5")
             let found = try await coordinator.ask(
                 "GET", "/v1/logs?selector=%7Bhost%3D%22a%22%7D&contains=hell&limit=5", token: coordinator.token)
-            #expect(try JSON(found.body.dropLast()).keys == ["host", "labels", "line", "source", "ts"])
+            #expect(try JSON(found.body.dropLast()).keys == ["host", "labels", "level", "line", "source", "ts"])
             let tokens = try await coordinator.get("/v1/tokens")
             #expect(tokens[0]?.keys == ["expiresAt", "id", "kind", "lastUsed", "name", "role"])
             _ = try await coordinator.token(.viewer)

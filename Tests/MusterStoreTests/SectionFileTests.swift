@@ -9,7 +9,7 @@ import Testing
     @Test func sectionsComeBackOneByOne() throws {
         let io = MemoryFileIO()
         try io.makeDirectories("/x")
-        let sections = [bytes(10, 1), [], bytes(9 << 20, 2), bytes(1, 3)]
+        let sections = [bytes(10, 1), [], [UInt8](repeating: 2, count: (8 << 20) + 1), bytes(1, 3)]
         let written = try SectionFile.write(sections, to: "/x/a.idx", number: 7, io: io)
         let read = try SectionFile(opening: "/x/a.idx", number: 7, io: io)
         #expect(read.count == 4)

@@ -1,8 +1,8 @@
 /// Templates as they stand in a block: their lengths and bytes, or, when they are many, words by number.
 ///
 /// Bytes: 0, lengths (`NumberColumn`), bytes. Or 1, the number of different words, their lengths and bytes, then the
-/// codes of every template, each ended by a 0. A word is a run of letters (`_` is one) or a run of other bytes; a single space
-/// between two runs of letters is left out. Code n is word n - 1, the most frequent first: one byte below
+/// codes of every template, each ended by a 0. A word is a run of letters (`_` is one) or a run of other bytes; a
+/// single space between two runs of letters is left out. Code n is word n - 1, the most frequent first: one byte below
 /// `shortCodes`, then two and three bytes.
 enum TemplateList {
     /// Bytes of templates from which on words get numbers.
